@@ -1,0 +1,59 @@
+# Duotel: `make help` lists the targets. Everything needs Go and nothing else; developer tools are
+# pinned in tools/go.mod and built by the go command on first use.
+
+GO       ?= go
+TOOL     := $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the demo: a service with both exits and a backend of its own (Ctrl-C stops it)
+	$(GO) run ./cmd/demo $(ARGS)
+
+.PHONY: test
+test: ## Run the tests
+	$(GO) test ./...
+
+.PHONY: check
+check: lint race ## Everything that must be clean before a commit: lint, then the tests with -race
+
+.PHONY: lint
+lint: ## Formatting, vet, staticcheck and a tidy go.mod; changes nothing
+	@out=$$($(TOOL) gofumpt -l .); [ -z "$$out" ] || { echo "not formatted (make fmt): $$out"; exit 1; }
+	$(GO) vet ./... && $(TOOL) staticcheck ./...
+	$(GO) mod tidy -diff
+
+.PHONY: race
+race: ## Run the tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) tools/fuzz
+
+.PHONY: cover
+cover: ## Show statement coverage per function
+	@mkdir -p .cache
+	$(GO) test -coverpkg=./... -coverprofile=.cache/cover.out ./...
+	$(GO) tool cover -func=.cache/cover.out
+
+.PHONY: fmt
+fmt: ## Format every Go file
+	$(TOOL) gofumpt -w .
+
+.PHONY: tidy
+tidy: ## Tidy go.mod
+	$(GO) mod tidy
+
+.PHONY: api
+api: ## Rewrite docs/api.txt, the exported API, after a deliberate change
+	$(GO) test ./internal/apigolden -update
+
+.PHONY: docs
+docs: ## Rewrite docs/configuration.md from the table of variables
+	$(GO) test ./telemetry -run 'Configuration.*Doc|Doc.*Configuration' -update

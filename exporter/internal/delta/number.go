@@ -1,0 +1,58 @@
+package delta
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// number is the state of a monotonic sum.
+type number[N int64 | float64] struct{ value N }
+
+type numbers[N int64 | float64] struct{}
+
+func (numbers[N]) points(data metricdata.Aggregation) []metricdata.DataPoint[N] {
+	return data.(metricdata.Sum[N]).DataPoints
+}
+
+func (numbers[N]) data(points []metricdata.DataPoint[N]) metricdata.Aggregation {
+	return metricdata.Sum[N]{DataPoints: points, Temporality: metricdata.DeltaTemporality, IsMonotonic: true}
+}
+
+func (numbers[N]) identity(p *metricdata.DataPoint[N]) (attribute.Set, time.Time, time.Time) {
+	return p.Attributes, p.StartTime, p.Time
+}
+
+func (numbers[N]) observe(s *number[N], p *metricdata.DataPoint[N]) { s.value = p.Value }
+
+func (numbers[N]) follows(p *metricdata.DataPoint[N], before *number[N]) bool {
+	return !(p.Value < before.value) // NaN is not a reset
+}
+
+func (numbers[N]) difference(later, earlier *number[N]) number[N] {
+	return number[N]{later.value - earlier.value}
+}
+
+func (numbers[N]) sum(a, b *number[N]) (number[N], bool) { return number[N]{a.value + b.value}, true }
+
+func (numbers[N]) empty(s *number[N]) bool { return s.value == 0 }
+
+func (numbers[N]) point(s *number[N], attributes attribute.Set, start, end time.Time, now *metricdata.DataPoint[N]) metricdata.DataPoint[N] {
+	p := metricdata.DataPoint[N]{Attributes: attributes, StartTime: start, Time: end, Value: s.value}
+	if now != nil {
+		p.Exemplars = exemplarsAfter(now.Exemplars, start)
+	}
+	return p
+}
+
+// exemplarsAfter leaves out exemplars that an earlier difference carried.
+func exemplarsAfter[N int64 | float64](in []metricdata.Exemplar[N], start time.Time) []metricdata.Exemplar[N] {
+	var out []metricdata.Exemplar[N]
+	for i := range in {
+		if in[i].Time.After(start) {
+			out = append(out, in[i])
+		}
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package otlpanswer
+
+import (
+	"fmt"
+	"strings"
+
+	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// FromGRPC says what the result of an Export call means.
+func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error) Answer {
+	if err == nil {
+		return partial(response)
+	}
+	s := status.Convert(err)
+	a := Answer{Reason: grpcReason(s), Detail: fmt.Sprintf("gRPC %s: %s", s.Code(), FirstLine([]byte(s.Message())))}
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			a.RetryAfter = max(info.GetRetryDelay().AsDuration(), 0)
+			if a.Reason == TooLarge {
+				a.Reason = Throttled // the specification: exhausted for now, when the server says until when
+			}
+		}
+	}
+	a.Ambiguous = grpcAmbiguous(s, a.Reason)
+	return a
+}
+
+func grpcReason(s *status.Status) Reason {
+	switch s.Code() {
+	case codes.Unauthenticated:
+		return Unauthenticated
+	case codes.PermissionDenied:
+		return Forbidden
+	case codes.Unimplemented, codes.NotFound:
+		return NotFound
+	case codes.InvalidArgument, codes.FailedPrecondition:
+		return BadRequest
+	case codes.ResourceExhausted:
+		return exhausted(s.Message())
+	case codes.DeadlineExceeded:
+		return Timeout
+	case codes.Canceled:
+		return Canceled
+	case codes.Aborted, codes.OutOfRange, codes.DataLoss:
+		return Unavailable
+	case codes.Unavailable:
+		return unavailable(s.Message())
+	case codes.Unknown:
+		return unknown(s.Message())
+	default:
+		return ServerError
+	}
+}
+
+// exhausted tells a message over the size limit, which grpc-go and the backends report with the same
+// code, from a quota.
+func exhausted(message string) Reason {
+	for _, word := range []string{"larger than max", "too large", "message size", "too big"} {
+		if strings.Contains(strings.ToLower(message), word) {
+			return TooLarge
+		}
+	}
+	return Throttled
+}
+
+// unavailable names the connection failures that grpc-go reports only as text.
+func unavailable(message string) Reason {
+	for _, m := range []struct {
+		text   string
+		reason Reason
+	}{
+		{"connection refused", Refused},
+		{"no such host", DNS},
+		{"produced zero addresses", DNS},
+		{"name resolver error", DNS},
+		{"authentication handshake failed", TLS},
+		{"first record does not look like a TLS handshake", TLS},
+		{"error reading server preface", Network},
+		{"i/o timeout", Timeout},
+		{"deadline exceeded", Timeout},
+		{"connection reset", Reset},
+		{"broken pipe", Reset},
+		{"error reading from server", Reset},
+		{"EOF", Reset},
+	} {
+		if strings.Contains(message, m.text) {
+			return m.reason
+		}
+	}
+	return Unavailable
+}
+
+// unknown recognises an HTTP server that is not a gRPC one.
+func unknown(message string) Reason {
+	if strings.Contains(message, "unexpected HTTP status code") || strings.Contains(message, "content-type") {
+		return NotOTLP
+	}
+	return ServerError
+}
+
+// grpcAmbiguous is true where the call was under way and no verdict came back.
+func grpcAmbiguous(s *status.Status, r Reason) bool {
+	switch r {
+	case Timeout, Canceled, Reset:
+		return !strings.Contains(s.Message(), "while dialing")
+	default:
+		return false
+	}
+}

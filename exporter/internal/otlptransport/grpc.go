@@ -1,0 +1,153 @@
+package otlptransport
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/duotel/duotel/exporter/internal/otlpanswer"
+)
+
+// NewGRPC returns a client that calls OTLP's MetricsService. No connection is made before the first
+// request.
+func NewGRPC(cfg Config) (Client, error) {
+	c := &grpcClient{cfg: cfg, metadata: metadata.New(cfg.Headers)}
+	conn, err := grpc.NewClient(cfg.URL.Host, c.dialOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("otlp over grpc: %w", err)
+	}
+	up, err := otlpmetricgrpc.New(context.Background(),
+		otlpmetricgrpc.WithGRPCConn(conn), // takes the place of endpoint, security, compression and dialing
+		otlpmetricgrpc.WithHeaders(map[string]string{}),
+		otlpmetricgrpc.WithTimeout(cfg.Timeout),
+		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: false}),
+		otlpmetricgrpc.WithMaxRequestSize(0),
+		otlpmetricgrpc.WithTemporalitySelector(sdkmetric.CumulativeTemporalitySelector),
+		otlpmetricgrpc.WithAggregationSelector(sdkmetric.DefaultAggregationSelector),
+	)
+	if err != nil {
+		_ = conn.Close() // nothing was sent on it
+		return nil, fmt.Errorf("otlp over grpc: %w", err)
+	}
+	c.conn, c.up = conn, up
+	return c, nil
+}
+
+type grpcClient struct {
+	cfg      Config
+	metadata metadata.MD
+	conn     *grpc.ClientConn
+	up       uploader
+}
+
+func (c *grpcClient) dialOptions() []grpc.DialOption {
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(c.credentials()),
+		grpc.WithUserAgent(c.cfg.UserAgent),
+		grpc.WithNoProxy(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithUnaryInterceptor(c.intercept),
+		grpc.WithStatsHandler(byteCounter{}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+			MinConnectTimeout: c.cfg.Timeout,
+		}),
+	}
+	if c.cfg.Gzip {
+		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
+	}
+	return options
+}
+
+func (c *grpcClient) credentials() credentials.TransportCredentials {
+	if c.cfg.URL.Scheme == "http" {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(c.cfg.TLS.Clone())
+}
+
+func (c *grpcClient) Send(ctx context.Context, metrics *metricdata.ResourceMetrics) otlpanswer.Answer {
+	return send(ctx, c.up, metrics)
+}
+
+func (c *grpcClient) Encode(ctx context.Context, metrics *metricdata.ResourceMetrics) ([]byte, error) {
+	return encode(ctx, c.up, metrics)
+}
+
+func (c *grpcClient) Replay(ctx context.Context, request []byte) otlpanswer.Answer {
+	message := new(colmetricpb.ExportMetricsServiceRequest)
+	if err := proto.Unmarshal(request, message); err != nil {
+		return otlpanswer.Answer{Reason: otlpanswer.Encode, Detail: otlpanswer.FirstLine([]byte(err.Error()))}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	sent := new(call)
+	_, err := colmetricpb.NewMetricsServiceClient(c.conn).Export(withCall(ctx, sent), message)
+	if !sent.done {
+		return unsent(ctx, err)
+	}
+	return sent.answer
+}
+
+func (c *grpcClient) Close() { _ = c.conn.Close() } // a second Close is all that can fail
+
+// intercept stands between the upstream exporter and the connection.
+func (c *grpcClient) intercept(ctx context.Context, method string, req, reply any,
+	conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
+) error {
+	sent := callFrom(ctx)
+	if sent.encode {
+		body, err := proto.Marshal(req.(proto.Message))
+		sent.body, sent.done = body, true
+		return err
+	}
+	// A connection waiting out gRPC's own back-off would fail at once; when to try is decided above.
+	conn.ResetConnectBackoff()
+	sent.answer = c.invoke(ctx, sent, method, req, reply, conn, invoke, options)
+	sent.done = true
+	return nil
+}
+
+func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req, reply any,
+	conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options []grpc.CallOption,
+) otlpanswer.Answer {
+	size := int64(proto.Size(req.(proto.Message)))
+	if a, over := tooLarge(size, c.cfg.MaxRequestBytes); over {
+		return a
+	}
+	err := invoke(metadata.NewOutgoingContext(ctx, c.metadata), method, req, reply, conn, options...)
+	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
+	a := otlpanswer.FromGRPC(response, err)
+	a.Bytes = max(sent.answer.Bytes, 0)
+	return a
+}
+
+// byteCounter notes the size of a request as it went out.
+type byteCounter struct{}
+
+func (byteCounter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (byteCounter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (byteCounter) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (byteCounter) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	out, ok := event.(*stats.OutPayload)
+	if sent := callFrom(ctx); ok && sent != nil {
+		sent.answer.Bytes = int64(out.WireLength)
+	}
+}
+
+func byteCount(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }

@@ -1,0 +1,338 @@
+package exporter_test
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/duotel/duotel/exporter"
+)
+
+// pullRig is a pull exit over a Source with one meter.
+type pullRig struct {
+	*exporter.Pull
+	meter metric.Meter
+
+	mu     sync.Mutex
+	errors []string
+}
+
+func newPull(t *testing.T, edit func(*exporter.PullConfig)) *pullRig {
+	t.Helper()
+	src, meter := newSource(t)
+	r := &pullRig{meter: meter}
+	cfg := exporter.PullConfig{
+		Source:   src,
+		Resource: resource.NewSchemaless(attribute.String("service.name", "shop")),
+		ErrorHandler: func(err error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.errors = append(r.errors, err.Error())
+		},
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	r.Pull = must(exporter.NewPull(cfg))
+	t.Cleanup(func() { shutdown(r) })
+	return r
+}
+
+// get scrapes with headers given as pairs.
+func (r *pullRig) get(method string, headers ...string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, "/metrics", nil)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	return w
+}
+
+// families scrapes the text format and parses it.
+func (r *pullRig) families(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	w := r.get(http.MethodGet)
+	if w.Code != http.StatusOK {
+		t.Fatalf("scrape answered %d: %s", w.Code, w.Body)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(w.Body)
+	if err != nil {
+		t.Fatalf("the scrape does not parse: %v", err)
+	}
+	return families
+}
+
+func TestPullShowsSourceAndGatherers(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "legacy", Help: "h"}, func() float64 { return 7 }))
+	fallback := prometheus.NewRegistry()
+	for _, name := range []string{"legacy", "only_fallback"} {
+		fallback.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: "h"}, func() float64 { return 1 }))
+	}
+	r := newPull(t, func(c *exporter.PullConfig) {
+		c.Gatherers = []prometheus.Gatherer{reg}
+		c.Fallback = fallback
+		c.Namespace = "acme"
+		c.Labels = map[string]string{"region": "eu", "queue": "loses"}
+	})
+	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3, metric.WithAttributes(attribute.String("queue", "mail")))
+
+	got := r.families(t)
+	for name, want := range map[string]float64{"acme_jobs_total": 3, "legacy": 7, "only_fallback": 1, "target_info": 1} {
+		mf := got[name]
+		if mf == nil {
+			t.Fatalf("no %s among %v", name, got)
+		}
+		m := mf.Metric[0]
+		if v := m.GetCounter().GetValue() + m.GetGauge().GetValue(); v != want {
+			t.Errorf("%s is %v, want %v", name, v, want)
+		}
+		labels := map[string]string{}
+		for _, l := range m.Label {
+			labels[l.GetName()] = l.GetValue()
+		}
+		if labels["region"] != "eu" {
+			t.Errorf("%s has labels %v, want region=eu", name, labels)
+		}
+		if name == "acme_jobs_total" && labels["queue"] != "mail" {
+			t.Errorf("the series' own label lost: %v", labels)
+		}
+	}
+	if n := r.Stats().Dropped; n != 0 {
+		t.Errorf("%d metrics dropped (%q), want 0", n, r.errors)
+	}
+}
+
+func TestPullNegotiates(t *testing.T) {
+	r := newPull(t, nil)
+	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3)
+	formats := map[string]string{
+		"": "text/plain; version=0.0.4",
+		"application/openmetrics-text;version=1.0.0":                                                 "application/openmetrics-text; version=1.0.0",
+		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited": "application/vnd.google.protobuf",
+		"application/json": "text/plain; version=0.0.4",
+		"application/openmetrics-text;version=1.0.0;q=0.2,text/plain;version=0.0.4;q=0.9,application/vnd.x.y;q=0.5": "text/plain; version=0.0.4",
+	}
+	for accept, want := range formats {
+		w := r.get(http.MethodGet, "Accept", accept)
+		if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(got, want) {
+			t.Errorf("Accept %q: %d %q, want 200 %q", accept, w.Code, got, want)
+		}
+	}
+	om := r.get(http.MethodGet, "Accept", "application/openmetrics-text;version=1.0.0").Body.String()
+	for _, want := range []string{"# EOF\n", "# TYPE jobs counter"} {
+		if !strings.Contains(om, want) {
+			t.Errorf("OpenMetrics has no %q:\n%s", want, om)
+		}
+	}
+	plain := r.get(http.MethodGet).Body.String()
+	for encoding, open := range map[string]func(io.Reader) io.Reader{
+		"gzip": func(r io.Reader) io.Reader { return must(gzip.NewReader(r)) },
+		"zstd": func(r io.Reader) io.Reader { return must(zstd.NewReader(r, zstd.WithDecoderConcurrency(1))) },
+	} {
+		w := r.get(http.MethodGet, "Accept-Encoding", encoding)
+		if got := w.Header().Get("Content-Encoding"); got != encoding {
+			t.Errorf("Accept-Encoding %q is answered with %q", encoding, got)
+		}
+		if got := must(io.ReadAll(open(w.Body))); string(got) != plain {
+			t.Errorf("%s answer differs from the plain one:\n%s\n%s", encoding, got, plain)
+		}
+	}
+}
+
+func TestPullRefuses(t *testing.T) {
+	hang, entered := make(chan struct{}), make(chan struct{}, 8)
+	r := newPull(t, func(c *exporter.PullConfig) { c.MaxInFlight = 1; c.Timeout = time.Minute })
+	must(r.meter.Int64ObservableGauge("g", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+		entered <- struct{}{}
+		<-hang
+		return nil
+	})))
+	if w := r.get(http.MethodPost); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST is answered %d, Allow %q", w.Code, w.Header().Get("Allow"))
+	}
+	first := make(chan int)
+	go func() { first <- r.get(http.MethodGet).Code }()
+	<-entered
+	if w := r.get(http.MethodGet); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "1 scrapes are in flight") {
+		t.Errorf("over the cap: %d %q", w.Code, w.Body)
+	}
+	close(hang)
+	if code := <-first; code != http.StatusOK {
+		t.Errorf("the scrape within the cap is answered %d", code)
+	}
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w := r.get(http.MethodGet); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "shut down") {
+		t.Errorf("F17: after Shutdown: %d %q, want 503", w.Code, w.Body)
+	}
+}
+
+func TestF4PullHangingCollection(t *testing.T) {
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	block := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "stuck", Help: "h"}, func() float64 { <-hang; return 0 })
+	cases := map[string]func(*testing.T) *pullRig{
+		"callback": func(t *testing.T) *pullRig {
+			r := newPull(t, nil)
+			must(r.meter.Int64ObservableGauge("g", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+				<-hang
+				return nil
+			})))
+			return r
+		},
+		"collector": func(t *testing.T) *pullRig {
+			reg := prometheus.NewRegistry()
+			reg.MustRegister(block)
+			return newPull(t, func(c *exporter.PullConfig) { c.Gatherers = []prometheus.Gatherer{reg} })
+		},
+	}
+	for name, build := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := build(t)
+			for range 3 {
+				w := r.get(http.MethodGet, "X-Prometheus-Scrape-Timeout-Seconds", "0.05")
+				if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "did not end within 45ms") {
+					t.Fatalf("got %d %q, want 503 that says why", w.Code, w.Body)
+				}
+			}
+			if n := r.Stats().Scrapes["timeout"]; n != 3 {
+				t.Errorf("%d timeouts counted, want 3", n)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			begin := time.Now()
+			_ = r.Shutdown(ctx)
+			if d := time.Since(begin); d > time.Second {
+				t.Errorf("Shutdown took %v with a deadline of 20 ms", d)
+			}
+		})
+	}
+}
+
+type panicking struct{ prometheus.Collector }
+
+func (panicking) Describe(chan<- *prometheus.Desc) {}
+func (panicking) Collect(chan<- prometheus.Metric) { panic("collector bug") }
+
+func TestF5PullPanickingCollector(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(panicking{})
+	gatherer := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { panic("gatherer bug") })
+	r := newPull(t, func(c *exporter.PullConfig) { c.Gatherers = []prometheus.Gatherer{reg, gatherer} })
+	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1)
+	for range 2 {
+		if got := r.families(t); got["jobs_total"] == nil {
+			t.Fatalf("the good series is missing: %v", got)
+		}
+	}
+	if n := r.Stats().Dropped; n != 4 {
+		t.Errorf("%d dropped, want 4: two sources, two scrapes", n)
+	}
+	if all := strings.Join(r.errors, "\n"); len(r.errors) != 2 || !strings.Contains(all, "collector bug") || !strings.Contains(all, "gatherer bug") {
+		t.Errorf("reported %q, want each panic once", r.errors)
+	}
+}
+
+func TestF7PullSameMetricTwice(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	same := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jobs_total", Help: "other help"}, []string{"otel_scope_name", "otel_scope_version", "otel_scope_schema_url"})
+	same.WithLabelValues("app", "", "").Add(100)
+	otherType := prometheus.NewGauge(prometheus.GaugeOpts{Name: "size_total", Help: "h"})
+	reg.MustRegister(same, otherType, prometheus.NewGauge(prometheus.GaugeOpts{Name: "good", Help: "h"}))
+	r := newPull(t, func(c *exporter.PullConfig) { c.Gatherers = []prometheus.Gatherer{reg} })
+	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1)
+	must(r.meter.Int64Counter("size")).Add(t.Context(), 2)
+	got := r.families(t)
+	if v := got["jobs_total"].Metric; len(v) != 1 || v[0].GetCounter().GetValue() != 1 {
+		t.Errorf("jobs_total is %v, want the Source's alone", v)
+	}
+	if v := got["size_total"].Metric; len(v) != 1 || v[0].GetCounter().GetValue() != 2 {
+		t.Errorf("size_total is %v, want the Source's alone", v)
+	}
+	if got["good"] == nil {
+		t.Error("the registry's good metric is missing")
+	}
+	if n := r.Stats().Dropped; n != 2 {
+		t.Errorf("%d dropped, want 2 (%q)", n, r.errors)
+	}
+}
+
+func TestPullFilter(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	for _, name := range []string{"keep_prom", "drop_prom"} {
+		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "h"}))
+	}
+	r := newPull(t, func(c *exporter.PullConfig) {
+		c.Gatherers = []prometheus.Gatherer{reg}
+		c.Filter = func(_, name string) bool { return strings.HasPrefix(name, "keep") }
+	})
+	for _, name := range []string{"keep.otel", "drop.otel"} {
+		must(r.meter.Int64Counter(name)).Add(t.Context(), 1)
+	}
+	got := r.families(t)
+	if len(got) != 3 || got["keep_prom"] == nil || got["keep_otel_total"] == nil || got["target_info"] == nil {
+		t.Errorf("got %v, want keep_prom, keep_otel_total and target_info", got)
+	}
+}
+
+func TestPullScrapesConcurrentSafe(t *testing.T) {
+	r := newPull(t, nil)
+	c := must(r.meter.Int64Counter("jobs"))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 50 {
+				c.Add(t.Context(), 1, metric.WithAttributes(attribute.Int("worker", i)))
+				if j%5 == 0 {
+					r.families(t)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, m := range r.families(t)["jobs_total"].Metric {
+		if v := m.GetCounter().GetValue(); v != 50 {
+			t.Errorf("%v counts %v, want 50", m.Label, v)
+		}
+	}
+}
+
+func TestNewPullWantsASource(t *testing.T) {
+	if _, err := exporter.NewPull(exporter.PullConfig{}); err == nil || !strings.Contains(err.Error(), "Source") {
+		t.Fatalf("got %v, want an error that names Source", err)
+	}
+}
+
+func ExamplePull() {
+	src := exporter.NewSource(exporter.SourceConfig{})
+	defer src.Shutdown(context.Background())
+	pull, err := exporter.NewPull(exporter.PullConfig{Source: src})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w := httptest.NewRecorder()
+	pull.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/metrics", nil))
+	fmt.Println(w.Code, w.Header().Get("Allow"))
+	// Output: 405 GET, HEAD
+}

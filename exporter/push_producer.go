@@ -1,0 +1,78 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// pushProducer makes a producer that never fails out of one that may: a periodic reader sends
+// nothing at all when one of its producers returns an error. An error, a panic or half the
+// deadline going by is reported, and what data there is goes out.
+type pushProducer struct {
+	producer sdkmetric.Producer
+	report   func(error)
+	busy     atomic.Bool
+}
+
+var errProducerBusy = errors.New("collect: a producer has not returned from an earlier push")
+
+type produced struct {
+	scopes []metricdata.ScopeMetrics
+	err    error
+}
+
+// Produce implements [sdkmetric.Producer].
+func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	if !p.busy.CompareAndSwap(false, true) {
+		p.report(errProducerBusy)
+		return nil, nil
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	result := make(chan produced, 1)
+	go func() {
+		defer p.busy.Store(false)
+		result <- p.call(ctx)
+	}()
+	select {
+	case r := <-result:
+		if r.err != nil {
+			p.report(r.err)
+		}
+		return r.scopes, nil
+	case <-ctx.Done():
+		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
+		return nil, nil
+	}
+}
+
+func (p *pushProducer) call(ctx context.Context) (r produced) {
+	defer func() {
+		if v := recover(); v != nil {
+			r = produced{err: fmt.Errorf("collect: a producer panicked: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	scopes, err := p.producer.Produce(ctx)
+	return produced{scopes, err}
+}
+
+// readerProducer collects the instruments of the push exit's own MeterProvider. They have a reader
+// of their own because a periodic reader drops everything when one callback of its provider fails.
+type readerProducer struct{ reader *sdkmetric.ManualReader }
+
+// Produce implements [sdkmetric.Producer].
+func (p readerProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	var rm metricdata.ResourceMetrics
+	err := p.reader.Collect(ctx, &rm)
+	return rm.ScopeMetrics, err
+}

@@ -1,0 +1,166 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/duotel/duotel/exporter/internal/otlpanswer"
+)
+
+// Times between the attempts of one push, from the OTLP exporters' defaults but quicker at first,
+// because a restarting backend is back within a second more often than not.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// outcome is what became of one push.
+type outcome struct {
+	points   int64 // in all
+	sent     int64 // accepted
+	rejected int64 // refused by a partial success
+	dropped  int64 // too large by themselves
+	replayed int64 // accepted out of the spool
+	spooled  int64 // written to the spool
+	requests int64
+	bytes    int64
+
+	ambiguous int64
+	warning   string
+	worst     otlpanswer.Answer // the last failure
+	unsent    []span            // what a later attempt may deliver
+	keepErr   error             // why the spool did not take it
+}
+
+func (o *outcome) failed() bool { return !o.worst.Accepted() }
+
+// due is the number of points that are still to be delivered, by nobody but the next push.
+func (o *outcome) due() int64 { return o.points - o.sent - o.rejected - o.dropped - o.spooled }
+
+func (o *outcome) err() error {
+	if !o.failed() {
+		return nil
+	}
+	err := fmt.Errorf("push: %d of %d points not accepted: %w", o.points-o.sent-o.rejected, o.points, o.worst.Err())
+	if o.spooled > 0 {
+		err = fmt.Errorf("%w; %d points are in the spool", err, o.spooled)
+	}
+	return errors.Join(err, o.keepErr)
+}
+
+// request takes note of a request's answer.
+func (o *outcome) request(a otlpanswer.Answer) {
+	o.requests++
+	o.bytes += a.Bytes
+	if a.Ambiguous {
+		o.ambiguous++
+	}
+}
+
+// rejection takes note of a partial success for n points, and returns how many were rejected.
+func (o *outcome) rejection(a otlpanswer.Answer, n int64) int64 {
+	rejected := min(a.Rejected, n)
+	o.rejected += rejected
+	if a.Warning != "" || rejected > 0 {
+		o.warning = fmt.Sprintf("%d points rejected: %s", rejected, a.Warning)
+	}
+	return rejected
+}
+
+// span is a range of a push's points.
+type span struct{ from, to int }
+
+func (s span) size() int64 { return int64(s.to - s.from) }
+
+// push sends c in as many requests as it takes, one after the other.
+func (e *pushExporter) push(a attempt, c *cargo, o *outcome) {
+	queue := spans(c.all(), e.maxBatch)
+	for len(queue) > 0 {
+		next := queue[0]
+		queue = queue[1:]
+		answer := e.send(a, c, next, o)
+		switch {
+		case answer.Accepted():
+			c.acknowledge(next)
+			o.sent += next.size() - o.rejection(answer, next.size())
+		case answer.Reason == otlpanswer.TooLarge && next.size() > 1:
+			half := (next.from + next.to) / 2
+			queue = append([]span{{next.from, half}, {half, next.to}}, queue...)
+		case answer.Reason == otlpanswer.TooLarge:
+			c.acknowledge(next) // it would fail for ever
+			o.dropped++
+			o.worst = answer
+		case isAboutTheRequest(answer):
+			o.worst = answer
+		default:
+			o.worst = answer
+			o.unsent = append([]span{next}, queue...)
+			return // the next request would meet the same answer
+		}
+	}
+}
+
+// isAboutTheRequest reports whether other requests may fare better than this one.
+func isAboutTheRequest(a otlpanswer.Answer) bool {
+	return a.Reason == otlpanswer.BadRequest || a.Reason == otlpanswer.Encode
+}
+
+// spans cuts s into pieces of at most size points; all in one when size is 0.
+func spans(s span, size int) []span {
+	if s.size() == 0 {
+		return nil
+	}
+	if size <= 0 {
+		return []span{s}
+	}
+	var out []span
+	for from := s.from; from < s.to; from += size {
+		out = append(out, span{from, min(from+size, s.to)})
+	}
+	return out
+}
+
+// send sends one range of points, again and again while that may help and there is time.
+func (e *pushExporter) send(a attempt, c *cargo, s span, o *outcome) otlpanswer.Answer {
+	request := &metricdata.ResourceMetrics{Resource: e.resource, ScopeMetrics: c.cut(s)}
+	return e.insist(a, o, func() otlpanswer.Answer { return e.client.Send(a, request) })
+}
+
+func (e *pushExporter) insist(a attempt, o *outcome, try func() otlpanswer.Answer) otlpanswer.Answer {
+	pause := newPause()
+	for {
+		answer := try()
+		o.request(answer)
+		if !answer.Retryable() || !a.wait(max(pause.NextBackOff(), answer.RetryAfter)) {
+			return answer
+		}
+	}
+}
+
+func newPause() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = firstRetry, lastRetry
+	b.Reset()
+	return b
+}
+
+// wait returns false, at once when it can, if there is no time for a request after d.
+func (a attempt) wait(d time.Duration) bool {
+	if deadline, ok := a.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return a.Err() == nil
+	case <-a.hurry:
+		return false
+	case <-a.Done():
+		return false
+	}
+}

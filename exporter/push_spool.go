@@ -1,0 +1,98 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/duotel/duotel/exporter/internal/otlpanswer"
+	"github.com/duotel/duotel/exporter/internal/spool"
+)
+
+func openSpool(cfg PushConfig) (*spool.Spool, error) {
+	if cfg.SpoolDir == "" {
+		return nil, nil
+	}
+	s, err := spool.Open(spool.Config{Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge})
+	if err != nil {
+		return nil, fmt.Errorf("push: SpoolDir=%q: %w; a directory that can be written to", cfg.SpoolDir, err)
+	}
+	return s, nil
+}
+
+// deliver sends what the spool holds, then c. What cannot be sent goes to the spool if there is one.
+func (e *pushExporter) deliver(a attempt, c *cargo) *outcome {
+	o := &outcome{points: c.all().size()}
+	if e.replay(a, o) {
+		e.push(a, c, o)
+	} else {
+		o.unsent = []span{c.all()}
+	}
+	e.keep(c, o)
+	return o
+}
+
+// replay sends what the spool holds, oldest first. It returns false when the backend stopped it: then
+// there is no point in sending what is newer.
+func (e *pushExporter) replay(a attempt, o *outcome) bool {
+	if e.spool == nil {
+		return true
+	}
+	_, err := e.spool.Drain(func(request []byte, points int64) spool.Verdict {
+		answer := e.insist(a, o, func() otlpanswer.Answer { return e.client.Replay(a, request) })
+		switch {
+		case answer.Accepted():
+			o.replayed += points - o.rejection(answer, points)
+			return spool.Done
+		case answer.Reason == otlpanswer.TooLarge, isAboutTheRequest(answer):
+			o.worst = answer
+			return spool.Discard
+		default:
+			o.worst = answer
+			return spool.Keep
+		}
+	})
+	if err != nil && !errors.Is(err, spool.ErrBusy) {
+		e.stats.collectFailed(err)
+	}
+	return !o.failed() || o.worst.Reason == otlpanswer.TooLarge || isAboutTheRequest(o.worst)
+}
+
+// keep writes what was not sent to the spool, which then owes it to the backend in our place.
+func (e *pushExporter) keep(c *cargo, o *outcome) {
+	if e.spool == nil {
+		return
+	}
+	for _, unsent := range o.unsent {
+		for _, s := range spans(unsent, e.maxBatch) {
+			if err := e.keepSpan(c, s); err != nil {
+				o.keepErr = err
+				e.stats.collectFailed(err)
+				continue
+			}
+			c.acknowledge(s)
+			o.spooled += s.size()
+		}
+	}
+}
+
+// keepAll is keep for a push that is left out.
+func (e *pushExporter) keepAll(c *cargo) {
+	o := &outcome{points: c.all().size(), unsent: []span{c.all()}}
+	e.keep(c, o)
+	e.stats.skipped(o)
+}
+
+func (e *pushExporter) keepSpan(c *cargo, s span) error {
+	// The time of the push may be over; that of the process is not.
+	request, err := e.client.Encode(context.Background(), &metricdata.ResourceMetrics{Resource: e.resource, ScopeMetrics: c.cut(s)})
+	if err != nil {
+		return fmt.Errorf("push: spool: %w", err)
+	}
+	if err := e.spool.Put(request, s.size()); err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	return nil
+}

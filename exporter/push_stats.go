@@ -1,0 +1,243 @@
+package exporter
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/duotel/duotel/exporter/internal/spool"
+)
+
+// PushState is the condition of a [Push].
+type PushState string
+
+// The states of a [Push].
+const (
+	// PushStarting is before the first push.
+	PushStarting PushState = "starting"
+	// PushHealthy is when the latest push was accepted.
+	PushHealthy PushState = "healthy"
+	// PushFailing is when it was not.
+	PushFailing PushState = "failing"
+	// PushStopped is after Shutdown.
+	PushStopped PushState = "stopped"
+)
+
+// PushStats says how a [Push] stands. Counts are since the start.
+type PushStats struct {
+	State PushState
+	// Endpoint is where to, without a password.
+	Endpoint string
+	// LastAttempt and LastSuccess are when the latest push began, and the latest that was accepted;
+	// zero when there was none.
+	LastAttempt, LastSuccess time.Time
+	// LastReason and LastError say why the latest push failed; empty when it did not.
+	LastReason, LastError string
+	// LastWarning is what the latest partial success said.
+	LastWarning string
+	// ConsecutiveFailures is the number of failed pushes since the last success.
+	ConsecutiveFailures int64
+	// Failures counts failed pushes by reason.
+	Failures map[string]int64
+	// Pushes and Requests count what was tried. A push takes one request, or more when it is cut into
+	// batches or tried again.
+	Pushes, Requests int64
+	// AmbiguousRequests got no answer, though the backend may have taken them. They were sent again.
+	AmbiguousRequests int64
+	// PointsSent were accepted, PointsRejected refused by a partial success. PointsLost will never
+	// arrive: too large for the backend by themselves, or still unsent at Shutdown.
+	PointsSent, PointsRejected, PointsLost int64
+	// Bytes is the size of all request bodies as they were sent.
+	Bytes int64
+	// Duration is how long the latest push took.
+	Duration time.Duration
+	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped is
+	// part of PointsLost. SpoolRequests and SpoolBytes wait in it, of all processes that share it.
+	PointsSpooled, PointsReplayed int64
+	SpoolRequests                 int
+	SpoolBytes                    int64
+	// SpoolCorrupt counts files in the spool that were set aside.
+	SpoolCorrupt int64
+	// CollectErrors counts what went wrong before a push: producers that failed and were left out.
+	CollectErrors int64
+	// StringsRepaired counts metrics and series whose names or attributes were not valid UTF-8.
+	StringsRepaired int64
+	// SeriesDuplicate and SeriesLost count what the delta could not carry: series that came twice in one
+	// collection, and series given up because too many vanished while nothing was accepted.
+	SeriesDuplicate, SeriesLost int64
+}
+
+// pushStats keeps a PushStats and tells the log when the state changes.
+type pushStats struct {
+	logger   *slog.Logger
+	handle   func(error)
+	reported once
+	spool    *spool.Spool
+
+	mu    sync.Mutex
+	stats PushStats
+	since time.Time // of the state
+	due   int64     // points of the latest push that were not accepted
+}
+
+func newPushStats(cfg PushConfig, endpoint *url.URL, kept *spool.Spool) *pushStats {
+	return &pushStats{
+		spool:  kept,
+		logger: cfg.Logger,
+		handle: cfg.ErrorHandler,
+		since:  time.Now(),
+		stats: PushStats{
+			State: PushStarting, Endpoint: endpoint.Redacted(), Failures: map[string]int64{},
+		},
+	}
+}
+
+func (s *pushStats) snapshot() PushStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.stats
+	out.Failures = maps.Clone(s.stats.Failures)
+	return out
+}
+
+// read is snapshot with the state of the spool.
+func (s *pushStats) read() PushStats {
+	out := s.snapshot()
+	if s.spool != nil {
+		out.SpoolRequests, out.SpoolBytes = s.spool.Usage()
+		out.SpoolCorrupt = s.spool.Corrupt()
+		out.PointsLost += s.spool.Dropped().Points
+	}
+	return out
+}
+
+// collectFailed counts every error of a producer and reports each distinct one once.
+func (s *pushStats) collectFailed(err error) {
+	s.mu.Lock()
+	s.stats.CollectErrors++
+	s.mu.Unlock()
+	if !s.reported.first(err.Error()) {
+		return
+	}
+	if s.handle != nil {
+		s.handle(fmt.Errorf("push: %w", err))
+		return
+	}
+	s.logger.Warn("push: a part of the metrics was left out", "error", err)
+}
+
+func (s *pushStats) differenced(lost, duplicates int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.SeriesLost += int64(lost)
+	s.stats.SeriesDuplicate += int64(duplicates)
+}
+
+func (s *pushStats) repaired(n int) {
+	if n == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.stats.StringsRepaired += int64(n)
+	s.mu.Unlock()
+	if s.reported.first("invalid UTF-8") {
+		s.logger.Warn("push: names or attributes that are not valid UTF-8 were repaired with U+FFFD", "count", n)
+	}
+}
+
+// skipped takes note of a push that was left out.
+func (s *pushStats) skipped(o *outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.PointsSpooled += o.spooled
+	s.due = o.due()
+}
+
+// pushed takes note of a push. The line for the log is written outside the lock.
+func (s *pushStats) pushed(o *outcome, at time.Time, took time.Duration) {
+	s.mu.Lock()
+	say := s.note(o, at, took)
+	s.mu.Unlock()
+	if say != nil {
+		say()
+	}
+}
+
+func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func()) {
+	st := &s.stats
+	st.Pushes++
+	st.Requests += o.requests
+	st.AmbiguousRequests += o.ambiguous
+	st.PointsSent += o.sent + o.replayed
+	st.PointsRejected += o.rejected
+	st.PointsLost += o.dropped
+	st.PointsSpooled += o.spooled
+	st.PointsReplayed += o.replayed
+	st.Bytes += o.bytes
+	st.LastAttempt, st.Duration = at, took
+	s.due = o.due()
+	if o.failed() {
+		return s.noteFailure(o)
+	}
+	return s.noteSuccess(o, at.Add(took))
+}
+
+func (s *pushStats) noteFailure(o *outcome) (say func()) {
+	st := &s.stats
+	reason := string(o.worst.Reason)
+	changed := st.State != PushFailing || st.LastReason != reason
+	st.ConsecutiveFailures++
+	st.Failures[reason]++
+	st.LastReason, st.LastError = reason, o.err().Error()
+	s.enter(PushFailing)
+	if !changed {
+		return nil
+	}
+	line := []any{"reason", reason, "detail", o.worst.Detail, "endpoint", st.Endpoint}
+	if advice := o.worst.Advice(); advice != "" {
+		line = append(line, "fix", advice)
+	}
+	return func() { s.logger.Warn("push: failing", line...) }
+}
+
+func (s *pushStats) noteSuccess(o *outcome, at time.Time) (say func()) {
+	st := &s.stats
+	before, failures, lasted := st.State, st.ConsecutiveFailures, at.Sub(s.since)
+	warned := o.warning != "" && o.warning != st.LastWarning
+	st.LastSuccess = at
+	st.ConsecutiveFailures = 0
+	st.LastReason, st.LastError, st.LastWarning = "", "", o.warning
+	s.enter(PushHealthy)
+	endpoint, warning := st.Endpoint, o.warning
+	return func() {
+		switch before {
+		case PushStarting:
+			s.logger.Info("push: working", "endpoint", endpoint, "points", o.sent)
+		case PushFailing:
+			s.logger.Info("push: working again", "endpoint", endpoint, "failures", failures, "after", lasted.Round(time.Millisecond))
+		}
+		if warned {
+			s.logger.Warn("push: partial success", "rejected", o.rejected, "detail", warning, "endpoint", endpoint)
+		}
+	}
+}
+
+func (s *pushStats) enter(state PushState) {
+	if s.stats.State != state {
+		s.stats.State, s.since = state, time.Now()
+	}
+}
+
+// stopped counts what the last push left unsent as lost. Calls after the first change nothing.
+func (s *pushStats) stopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stats.State == PushStopped {
+		return
+	}
+	s.stats.PointsLost += s.due
+	s.enter(PushStopped)
+}

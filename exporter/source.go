@@ -1,0 +1,199 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/duotel/duotel/exporter/internal/flight"
+)
+
+// ErrShutdown is returned by what is asked for data after its Shutdown.
+var ErrShutdown = errors.New("exporter: is shut down")
+
+// defaultCollectTimeout is given to callbacks as their deadline when whoever asks has none.
+const defaultCollectTimeout = 10 * time.Second
+
+// Filter reports whether a metric leaves by an exit. scope is the instrumentation scope's name, empty
+// for a metric of a client_golang registry; name is the metric's own, before any translation. A nil
+// Filter lets everything out. It must be safe for concurrent use.
+type Filter func(scope, name string) bool
+
+// SourceConfig says how a [Source] aggregates. Its zero value is the SDK's defaults.
+type SourceConfig struct {
+	// Aggregation selects the aggregation of an instrument kind. Default: the SDK's.
+	Aggregation sdkmetric.AggregationSelector
+	// Producers give data of other origin to the same collection.
+	Producers []sdkmetric.Producer
+	// ErrorHandler receives errors that came with a collection. Default: none.
+	ErrorHandler func(error)
+}
+
+// Source is the one reader of a MeterProvider and the one collection both exits share.
+//
+// Scrapes and pushes that ask while a collection runs get its result; a callback that hangs holds
+// one goroutine, and everyone who asks meanwhile waits no longer than their own deadline. It is safe
+// for concurrent use.
+type Source struct {
+	reader       *sdkmetric.ManualReader
+	collections  *flight.Group[*Snapshot]
+	errorHandler func(error)
+	errors       atomic.Int64
+
+	mu    sync.Mutex
+	spare *Snapshot // the memory of the last collection nobody reads any more
+}
+
+// Snapshot is one collection: the cumulative state of every series at one time. It is shared, so it
+// must not be changed, and nothing of it kept after Release.
+type Snapshot struct {
+	Resource *resource.Resource
+	Scopes   []metricdata.ScopeMetrics
+	Time     time.Time
+
+	data    metricdata.ResourceMetrics
+	release func()
+}
+
+// Release lets go of the snapshot. Call it once.
+func (s *Snapshot) Release() { s.release() }
+
+// NewSource returns a Source whose Reader belongs into one MeterProvider.
+func NewSource(cfg SourceConfig) *Source {
+	var opts []sdkmetric.ManualReaderOption
+	if cfg.Aggregation != nil {
+		opts = append(opts, sdkmetric.WithAggregationSelector(cfg.Aggregation))
+	}
+	for _, p := range cfg.Producers {
+		opts = append(opts, sdkmetric.WithProducer(p))
+	}
+	s := &Source{reader: sdkmetric.NewManualReader(opts...), errorHandler: cfg.ErrorHandler}
+	s.collections = flight.New(s.collect, s.keep, defaultCollectTimeout)
+	return s
+}
+
+// Reader returns the reader to build the MeterProvider with. It must not be collected from, or shut
+// down, by anybody else.
+func (s *Source) Reader() sdkmetric.Reader { return s.reader }
+
+// Errors returns how many collections came with an error beside their data.
+func (s *Source) Errors() int64 { return s.errors.Load() }
+
+// Collect returns the current state of every series, joining a collection in progress. It returns
+// ctx's error when ctx ends first, and [ErrShutdown] after Shutdown.
+func (s *Source) Collect(ctx context.Context) (*Snapshot, error) { return s.share(ctx, false) }
+
+// CollectFresh is Collect, but never joins a collection that began before the call: every
+// measurement made before it is in the result.
+func (s *Source) CollectFresh(ctx context.Context) (*Snapshot, error) { return s.share(ctx, true) }
+
+func (s *Source) share(ctx context.Context, fresh bool) (*Snapshot, error) {
+	snap, release, err := s.collections.Do(ctx, fresh)
+	if errors.Is(err, flight.ErrClosed) {
+		return nil, ErrShutdown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("collect: %w", err)
+	}
+	return &Snapshot{Resource: snap.Resource, Scopes: snap.Scopes, Time: snap.Time, release: release}, nil
+}
+
+// collect is the run that callers share. The SDK returns data beside an error, and the data counts.
+func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
+	snap := s.take()
+	err := s.reader.Collect(ctx, &snap.data)
+	if errors.Is(err, sdkmetric.ErrReaderShutdown) {
+		return nil, ErrShutdown
+	}
+	if errors.Is(err, sdkmetric.ErrReaderNotRegistered) || (err != nil && snap.data.Resource == nil) {
+		return nil, err
+	}
+	if err != nil {
+		s.errors.Add(1)
+		s.handle(err)
+	}
+	snap.Resource, snap.Scopes, snap.Time = snap.data.Resource, snap.data.ScopeMetrics, time.Now()
+	return snap, nil
+}
+
+// take returns memory for a collection: the SDK refills slices it finds, so a steady scrape does
+// not allocate per series.
+func (s *Source) take() *Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap := s.spare
+	s.spare = nil
+	if snap == nil {
+		snap = new(Snapshot)
+	}
+	snap.data.Resource = nil
+	return snap
+}
+
+func (s *Source) keep(snap *Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spare = snap
+}
+
+func (s *Source) handle(err error) {
+	if s.errorHandler != nil {
+		s.errorHandler(err)
+	}
+}
+
+// Shutdown makes every later collection fail with [ErrShutdown]. It waits for the one in progress
+// until ctx ends.
+func (s *Source) Shutdown(ctx context.Context) error {
+	err := s.collections.Close(ctx)
+	return errors.Join(err, s.reader.Shutdown(ctx))
+}
+
+// Producer returns a view of the Source for a periodic reader: what filter admits, never an error
+// beside data, because the reader would then send nothing.
+func (s *Source) Producer(filter Filter) sdkmetric.Producer {
+	return &sourceProducer{source: s, filter: filter}
+}
+
+// sourceProducer hands each snapshot to a reader that does not say when it is done with one, so its
+// memory is left to the garbage collector instead of being released.
+type sourceProducer struct {
+	source *Source
+	filter Filter
+}
+
+// Produce implements [sdkmetric.Producer].
+func (p *sourceProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	snap, err := p.source.CollectFresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return filterScopes(snap.Scopes, p.filter), nil
+}
+
+// filterScopes returns the metrics that filter admits, without changing scopes.
+func filterScopes(scopes []metricdata.ScopeMetrics, filter Filter) []metricdata.ScopeMetrics {
+	if filter == nil {
+		return scopes
+	}
+	out := make([]metricdata.ScopeMetrics, 0, len(scopes))
+	for _, sm := range scopes {
+		kept := make([]metricdata.Metrics, 0, len(sm.Metrics))
+		for _, m := range sm.Metrics {
+			if filter(sm.Scope.Name, m.Name) {
+				kept = append(kept, m)
+			}
+		}
+		if len(kept) > 0 {
+			out = append(out, metricdata.ScopeMetrics{Scope: sm.Scope, Metrics: kept})
+		}
+	}
+	return out
+}

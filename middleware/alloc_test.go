@@ -1,0 +1,79 @@
+package middleware_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/duotel/duotel/middleware"
+)
+
+// steady are requests that a service sees all day, on writers as servers have them.
+func steady(tb testing.TB) []struct {
+	name string
+	w    http.ResponseWriter
+	r    *http.Request
+} {
+	tb.Helper()
+	recorder := httptest.NewRecorder()
+	recorder.Body = nil
+	upload := newRequest(tb, "POST", "/upload")
+	upload.Body, upload.ContentLength = io.NopCloser(strings.NewReader("")), 5
+	return []struct {
+		name string
+		w    http.ResponseWriter
+		r    *http.Request
+	}{
+		{"matched", newPlainWriter(), newRequest(tb, "GET", "/items/7")},
+		{"flusher", recorder, newRequest(tb, "GET", "/items/7")},
+		{"body", newPlainWriter(), upload},
+		{"nested mux", newPlainWriter(), newRequest(tb, "GET", "/api/items/7")},
+		{"catch-all", newPlainWriter(), newRequest(tb, "GET", "/nope")},
+		{"stream", recorder, newRequest(tb, "GET", "/stream")},
+		{"excluded", newPlainWriter(), newRequest(tb, "GET", "/metrics")},
+	}
+}
+
+func steadyMux(nest func(http.Handler) http.Handler) *http.ServeMux {
+	answer := []byte("ok")
+	leaf := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }
+	inner := http.NewServeMux()
+	inner.HandleFunc("GET /items/{id}", leaf)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /items/{id}", leaf)
+	mux.HandleFunc("/upload", leaf)
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() })
+	mux.HandleFunc("/", leaf)
+	mux.Handle("/api/", http.StripPrefix("/api", nest(inner)))
+	return mux
+}
+
+func TestNoAllocationInSteadyState(t *testing.T) {
+	bare := steadyMux(func(h http.Handler) http.Handler { return h })
+	mw := newMiddleware(t, newMeters(t))
+	measured := mw.Handler(steadyMux(middleware.Routes))
+	for _, tt := range steady(t) {
+		t.Run(tt.name, func(t *testing.T) {
+			want := testing.AllocsPerRun(500, func() { bare.ServeHTTP(tt.w, tt.r) })
+			got := testing.AllocsPerRun(500, func() { measured.ServeHTTP(tt.w, tt.r) })
+			if got > want {
+				t.Errorf("%g allocations a request, the bare handler has %g", got, want)
+			}
+		})
+	}
+}
+
+func BenchmarkHandler(b *testing.B) {
+	mux := steadyMux(middleware.Routes)
+	for name, h := range map[string]http.Handler{"bare": mux, "measured": newMiddleware(b, newMeters(b)).Handler(mux)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			w, r := newPlainWriter(), newRequest(b, "GET", "/items/7")
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}

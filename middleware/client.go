@@ -1,0 +1,173 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+)
+
+// client records what a client did. It is safe for concurrent use.
+type client struct {
+	duration     metric.Float64Histogram
+	requestSize  metric.Int64Histogram
+	responseSize metric.Int64Histogram
+	active       metric.Int64UpDownCounter
+
+	series cache[clientKey, []metric.RecordOption]
+	levels cache[target, []metric.AddOption]
+}
+
+func newClient(c *config) (*client, error) {
+	b := &builder{meter: c.meters.Meter(ScopeName)}
+	return &client{
+		duration:     b.seconds(httpconv.ClientRequestDuration{}, c.durationBuckets),
+		requestSize:  b.bytes(httpconv.ClientRequestBodySize{}, c.sizeBuckets),
+		responseSize: b.bytes(httpconv.ClientResponseBodySize{}, c.sizeBuckets),
+		active:       b.level(httpconv.ClientActiveRequests{}),
+	}, errors.Join(b.errs...)
+}
+
+// target is what is known of a request before it is sent.
+type target struct {
+	method  method
+	scheme  string
+	address string
+	port    uint16
+}
+
+// targetOf reads the server's name and port off the URL, as the conventions say: not off the Host header.
+func targetOf(r *http.Request) target {
+	t := target{method: methodOf(r.Method)}
+	if r.Method == "" {
+		t.method = methodOf(http.MethodGet)
+	}
+	if r.URL != nil {
+		t.scheme, t.address, t.port = r.URL.Scheme, r.URL.Hostname(), portOf(r.URL)
+	}
+	return t
+}
+
+func portOf(u *url.URL) uint16 {
+	if p, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		return uint16(p)
+	}
+	switch u.Scheme {
+	case "https":
+		return 443
+	case "http":
+		return 80
+	default:
+		return 0
+	}
+}
+
+func (t target) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(methods[t.method]),
+		semconv.URLScheme(t.scheme),
+		semconv.ServerAddress(t.address),
+		semconv.ServerPort(int(t.port)),
+	}
+}
+
+// clientKey is everything that tells one series of the client's histograms from another.
+type clientKey struct {
+	target
+	status    int
+	protocol  protocol
+	errorType string
+}
+
+func (k clientKey) set() attribute.Set {
+	attrs := k.attributes()
+	if v := protocols[k.protocol]; v != "" {
+		attrs = append(attrs, semconv.NetworkProtocolVersion(v))
+	}
+	if k.status > 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(k.status))
+	}
+	if k.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(k.errorType))
+	}
+	return attribute.NewSet(attrs...)
+}
+
+func (c *client) options(k clientKey) []metric.RecordOption {
+	if o, ok := c.series.get(k); ok {
+		return o
+	}
+	return c.series.put(k, []metric.RecordOption{metric.WithAttributeSet(k.set())})
+}
+
+func (c *client) level(t target) []metric.AddOption {
+	if o, ok := c.levels.get(t); ok {
+		return o
+	}
+	return c.levels.put(t, []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(t.attributes()...))})
+}
+
+// attempt is one request on its way. The response's body may be closed by any goroutine.
+type attempt struct {
+	client         *client
+	ctx            context.Context
+	target         target
+	start          time.Duration
+	options        []metric.RecordOption
+	sent, received atomic.Int64
+	ended          atomic.Bool
+}
+
+func (a *attempt) begin() {
+	a.client.active.Add(a.ctx, 1, a.client.level(a.target)...)
+	a.start = now()
+}
+
+// answered records the time to the response's header, and waits for the end of its body.
+func (a *attempt) answered(res *http.Response) {
+	k := clientKey{target: a.target, status: res.StatusCode, protocol: protocolOf(res.ProtoMajor, res.ProtoMinor)}
+	if res.StatusCode >= http.StatusBadRequest {
+		k.errorType = strconv.Itoa(res.StatusCode)
+	}
+	a.timed(k)
+	body := res.Body
+	if body == nil || body == http.NoBody {
+		a.end()
+		return
+	}
+	if rw, ok := body.(io.ReadWriteCloser); ok {
+		res.Body = &switchedBody{ReadWriteCloser: rw, attempt: a}
+		return
+	}
+	res.Body = &receivedBody{ReadCloser: body, attempt: a}
+}
+
+// failed records an attempt that got no response.
+func (a *attempt) failed(errorType string) {
+	a.timed(clientKey{target: a.target, errorType: errorType})
+	a.end()
+}
+
+func (a *attempt) timed(k clientKey) {
+	a.options = a.client.options(k)
+	a.client.duration.Record(a.ctx, (now() - a.start).Seconds(), a.options...)
+}
+
+// end records what was transferred, once.
+func (a *attempt) end() {
+	if a.ended.Swap(true) {
+		return
+	}
+	a.client.active.Add(a.ctx, -1, a.client.level(a.target)...)
+	a.client.requestSize.Record(a.ctx, a.sent.Load(), a.options...)
+	a.client.responseSize.Record(a.ctx, a.received.Load(), a.options...)
+}

@@ -1,0 +1,49 @@
+// Package middleware measures HTTP servers and clients through the OpenTelemetry metrics API, under
+// the HTTP semantic conventions.
+//
+//	m, err := middleware.New()                 // instruments on the global MeterProvider
+//	if err != nil { ... }
+//	http.ListenAndServe(addr, m.Handler(mux))  // mux is an http.ServeMux
+//
+// # What a server records
+//
+//	http.server.request.duration      s          histogram, the conventions' buckets (5 ms … 10 s)
+//	http.server.active_requests       {request}  up-down counter: method and scheme only
+//	http.server.request.body.size     By         histogram, 100 B … 100 MB
+//	http.server.response.body.size    By         histogram, 100 B … 100 MB
+//	duotel.http.server.stream.duration  s        histogram, 1 s … 4 h: lifetime of streamed responses
+//	duotel.http.server.active_streams {stream}   up-down counter: streamed responses in flight
+//
+// with http.request.method, http.route, http.response.status_code, url.scheme,
+// network.protocol.version and error.type. server.address is left out on purpose: on a server it comes
+// from the client's Host header. No attribute value can be chosen by a client.
+//
+// # Routes
+//
+// http.route is the pattern that [net/http.ServeMux] matched, without method and host, and never a raw
+// path. Requests that no route matched share [UnmatchedRoute], and so do those that only a catch-all
+// "/" picked up, so that the home page does not answer for every scanner. Where an inner middleware
+// copies the request before the mux sees it, or a mux is nested under [net/http.StripPrefix], see
+// [Routes], [SetRoute] and [WithMux].
+//
+// # Endings
+//
+// A handler that panics is recorded with error.type="panic" and the status that was written, or 500
+// where none was; the panic itself is neither recovered nor changed. A client that left before the
+// response began is recorded with error.type="client_closed_request" and no status. A status of 500
+// and above is its own error.type.
+//
+// A response is streamed from its first Flush, and a hijacked connection from the Hijack. The request
+// duration of both is the time until then; how long they live has instruments of its own.
+//
+// # Cost
+//
+// In steady state a request adds no allocation to the bare handler: attribute sets are built once per
+// series, and the state of requests is allocated 32 at a time. It is never reused, because a
+// handler may keep its ResponseWriter: a pooled one could then write into a stranger's response.
+//
+// # Traces
+//
+// Spans and propagation are otelhttp's. [WithTracerProvider] puts it in the chain, with its meter
+// switched off; without a tracer provider it is not there.
+package middleware

@@ -1,0 +1,181 @@
+package middleware_test
+
+import (
+	"context"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/goleak"
+
+	"github.com/duotel/duotel/middleware"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	requestDuration = "http.server.request.duration"
+	requestSize     = "http.server.request.body.size"
+	responseSize    = "http.server.response.body.size"
+	activeRequests  = "http.server.active_requests"
+	streamDuration  = "duotel.http.server.stream.duration"
+	activeStreams   = "duotel.http.server.active_streams"
+)
+
+// meters is a meter provider and the reader of what was recorded with it.
+type meters struct {
+	*sdkmetric.MeterProvider
+	reader *sdkmetric.ManualReader
+}
+
+func newMeters(tb testing.TB) *meters {
+	tb.Helper()
+	reader := sdkmetric.NewManualReader()
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(0))
+	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
+	return &meters{MeterProvider: mp, reader: reader}
+}
+
+// point is one series, whatever its instrument.
+type point struct {
+	attrs  attribute.Set
+	count  uint64
+	sum    float64
+	bounds []float64
+}
+
+func (p point) label(key attribute.Key) string {
+	v, _ := p.attrs.Value(key)
+	return v.String()
+}
+
+// points are the series of one instrument.
+func (m *meters) points(tb testing.TB, name string) []point {
+	tb.Helper()
+	var rm metricdata.ResourceMetrics
+	if err := m.reader.Collect(context.Background(), &rm); err != nil {
+		tb.Fatal(err)
+	}
+	var out []point
+	for _, scope := range rm.ScopeMetrics {
+		for _, metric := range scope.Metrics {
+			if metric.Name == name {
+				out = append(out, pointsOf(tb, metric.Data)...)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b point) int {
+		return strings.Compare(a.attrs.Encoded(attribute.DefaultEncoder()), b.attrs.Encoded(attribute.DefaultEncoder()))
+	})
+	return out
+}
+
+func pointsOf(tb testing.TB, data metricdata.Aggregation) (out []point) {
+	tb.Helper()
+	switch d := data.(type) {
+	case metricdata.Histogram[float64]:
+		for _, p := range d.DataPoints {
+			out = append(out, point{attrs: p.Attributes, count: p.Count, sum: p.Sum, bounds: p.Bounds})
+		}
+	case metricdata.Histogram[int64]:
+		for _, p := range d.DataPoints {
+			out = append(out, point{attrs: p.Attributes, count: p.Count, sum: float64(p.Sum), bounds: p.Bounds})
+		}
+	case metricdata.Sum[int64]:
+		for _, p := range d.DataPoints {
+			out = append(out, point{attrs: p.Attributes, sum: float64(p.Value)})
+		}
+	default:
+		tb.Fatalf("unexpected aggregation %T", data)
+	}
+	return out
+}
+
+// lines are the series of one instrument as text, without the values.
+func (m *meters) lines(tb testing.TB, name string) []string {
+	tb.Helper()
+	var out []string
+	for _, p := range m.points(tb, name) {
+		out = append(out, p.attrs.Encoded(attribute.DefaultEncoder()))
+	}
+	return out
+}
+
+func newMiddleware(tb testing.TB, m *meters, opts ...middleware.Option) *middleware.Middleware {
+	tb.Helper()
+	mw, err := middleware.New(append([]middleware.Option{middleware.WithMeterProvider(m)}, opts...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return mw
+}
+
+// protocols are the servers every promise is tested with.
+var protocols = []struct {
+	name, version, scheme string
+	http2                 bool
+}{
+	{name: "HTTP1", version: "1.1", scheme: "http"},
+	{name: "HTTP2", version: "2", scheme: "https", http2: true},
+}
+
+// server is a real server whose Close waits for its handlers, which that of HTTP/2 does not.
+type server struct {
+	*httptest.Server
+	handlers sync.WaitGroup
+}
+
+func (s *server) Close() {
+	s.Server.Close()
+	s.handlers.Wait()
+}
+
+// serve starts a server for h. Its log is dropped: panics are part of the tests.
+func serve(tb testing.TB, http2 bool, h http.Handler) *server {
+	tb.Helper()
+	s := &server{}
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.handlers.Add(1)
+		defer s.handlers.Done()
+		h.ServeHTTP(w, r)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.EnableHTTP2 = http2
+	if http2 {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// fetch sends a request and reads the answer; where there is none, status is 0.
+func fetch(tb testing.TB, s *server, method, path string, body io.Reader) (status int, answer string) {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), method, s.URL+path, body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return send(tb, s.Client(), r)
+}
+
+func send(tb testing.TB, c *http.Client, r *http.Request) (status int, answer string) {
+	tb.Helper()
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := c.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(text)
+}

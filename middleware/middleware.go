@@ -1,0 +1,73 @@
+package middleware
+
+import "net/http"
+
+// Middleware instruments HTTP handlers. All handlers of one Middleware share its instruments; two
+// Middlewares of one meter provider share the series. It is safe for concurrent use.
+type Middleware struct {
+	config *config
+	server *server
+}
+
+// New creates a Middleware and its instruments. Every invalid option, and every instrument the meter
+// provider refuses, is in the error.
+func New(opts ...Option) (*Middleware, error) {
+	c, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Middleware{config: c, server: s}, nil
+}
+
+// Handler returns next, measured. It may wrap an inner handler of one that it already wraps: a request
+// is counted once, by the outermost, and the inner ones tell it their routes as [Routes] does. It
+// panics when next is nil.
+func (m *Middleware) Handler(next http.Handler) http.Handler {
+	if next == nil {
+		panic("middleware: Handler(nil): a handler is needed")
+	}
+	mux := m.config.mux
+	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
+		mux = nil
+	}
+	return &gate{
+		exclusion:    &m.server.exclusion,
+		instrumented: m.config.tracedHandler(&measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil}),
+		bare:         next,
+	}
+}
+
+// measured is a handler that is measured.
+type measured struct {
+	server *server
+	next   http.Handler
+	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
+	traced bool
+}
+
+func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if outer := h.outer(w); outer != nil {
+		outer.nest(h.next, w, r)
+		return
+	}
+	rec := newRecorder()
+	rec.begin(h, w, r)
+	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
+	defer rec.end()
+	h.next.ServeHTTP(rec.writer(), r)
+	rec.done = true
+}
+
+// outer finds the recorder of the same server that is at work on the request already.
+func (h *measured) outer(w http.ResponseWriter) *recorder {
+	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.w) {
+		if rec.handler.server == h.server {
+			return rec
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Option changes one default of [New] or [NewTransport]. What an option was given is judged by those
+// two, together with all other options; an option itself cannot fail. Nil providers are ignored.
+type Option func(*config)
+
+type config struct {
+	meters          metric.MeterProvider
+	tracers         trace.TracerProvider
+	propagators     propagation.TextMapPropagator
+	excluded        []*regexp.Regexp
+	excludedPaths   []string
+	mux             *http.ServeMux
+	durationBuckets []float64
+	sizeBuckets     []float64
+}
+
+// WithMeterProvider sets where the instruments are created. Default: [otel.GetMeterProvider].
+func WithMeterProvider(p metric.MeterProvider) Option {
+	return func(c *config) {
+		if p != nil {
+			c.meters = p
+		}
+	}
+}
+
+// WithTracerProvider puts otelhttp in the chain, for spans and context propagation, with its meter
+// switched off. A span's name is the method and the route. Default: none, and no otelhttp.
+func WithTracerProvider(p trace.TracerProvider) Option {
+	return func(c *config) { c.tracers = p }
+}
+
+// WithPropagators sets how span contexts travel in headers. It matters only together with
+// [WithTracerProvider]. Default: [otel.GetTextMapPropagator].
+func WithPropagators(p propagation.TextMapPropagator) Option {
+	return func(c *config) { c.propagators = p }
+}
+
+// WithExcluded leaves out of the metrics every request whose route or path matches one of the
+// expressions. Where the path matches, otelhttp does not see the request either. It adds to what
+// earlier uses of it gave, and to the exact paths of [WithExcludedPaths].
+func WithExcluded(expressions ...*regexp.Regexp) Option {
+	return func(c *config) { c.excluded = append(c.excluded, expressions...) }
+}
+
+// WithExcludedPaths replaces the list of exact paths that are not instrumented; with no argument
+// nothing is excluded by path. Default: [DefaultExcludedPaths].
+func WithExcludedPaths(paths ...string) Option {
+	return func(c *config) { c.excludedPaths = slices.Clone(paths) }
+}
+
+// WithMux names the mux that routes the requests, where it is not the next handler itself and the
+// request was copied on the way to it. It is asked only for requests whose route is not known
+// otherwise. See also [Routes], which costs less.
+func WithMux(mux *http.ServeMux) Option {
+	return func(c *config) { c.mux = mux }
+}
+
+// WithDurationBuckets sets the upper bounds, in seconds, of the request duration's buckets. They must
+// be finite and ascend. Default: the conventions' 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
+// 0.75, 1, 2.5, 5, 7.5, 10.
+func WithDurationBuckets(bounds ...float64) Option {
+	return func(c *config) { c.durationBuckets = slices.Clone(bounds) }
+}
+
+// WithSizeBuckets sets the upper bounds, in bytes, of the body sizes' buckets. They must be finite and
+// ascend. Default: 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8.
+func WithSizeBuckets(bounds ...float64) Option {
+	return func(c *config) { c.sizeBuckets = slices.Clone(bounds) }
+}
+
+// newConfig applies opts to the defaults and reports everything that is wrong with the result.
+func newConfig(opts []Option) (*config, error) {
+	c := &config{
+		meters:          otel.GetMeterProvider(),
+		excludedPaths:   DefaultExcludedPaths(),
+		durationBuckets: []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10},
+		sizeBuckets:     []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8},
+	}
+	for _, o := range opts {
+		if o != nil {
+			o(c)
+		}
+	}
+	return c, c.validate()
+}
+
+func (c *config) validate() error {
+	errs := []error{
+		checkBounds("WithDurationBuckets", c.durationBuckets),
+		checkBounds("WithSizeBuckets", c.sizeBuckets),
+	}
+	if slices.Contains(c.excluded, nil) {
+		errs = append(errs, errors.New(`middleware: WithExcluded="<nil>": not an expression; every argument must be a compiled one`))
+	}
+	return errors.Join(errs...)
+}
+
+func checkBounds(option string, bounds []float64) error {
+	for i, b := range bounds {
+		if math.IsNaN(b) || math.IsInf(b, 0) || (i > 0 && b <= bounds[i-1]) {
+			return fmt.Errorf("middleware: %s=\"%v\": %v is out of place; bounds must be finite and ascend", option, bounds, b)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package middleware
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// UnmatchedRoute is the http.route of requests that no route matched. Routes have a slash in them, so
+// it cannot be one.
+const UnmatchedRoute = "unmatched"
+
+// Routes returns next, which tells the route that it matched to the [Middleware] further out. It is put
+// right around a router that the Middleware cannot see the request of:
+//
+//	m.Handler(logging(middleware.Routes(mux)))                          // logging copies the request
+//	mux.Handle("/api/", http.StripPrefix("/api", middleware.Routes(api)))  // route: /api/items/{id}
+//
+// The part of a route that was stripped is taken from the outer pattern, never from the path. Outside
+// of any Middleware it does nothing. It panics when next is nil.
+func Routes(next http.Handler) http.Handler {
+	if next == nil {
+		panic("middleware: Routes(nil): a handler is needed")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rec := findRecorder(w); rec != nil {
+			rec.nest(next, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// SetRoute sets the route of the request that w answers, and reports whether a [Middleware] is there to
+// hear it. It is for routers other than [http.ServeMux]; route is the whole pattern as the router has
+// it, never a path. The last call wins, also over every other way to know the route. It finds the
+// Middleware through the Unwrap methods of the writers in between, and must be called before the handler
+// returns.
+func SetRoute(w http.ResponseWriter, route string) bool {
+	found := false
+	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.w) {
+		rec.route.set = route
+		found = true
+	}
+	return found
+}
+
+// findRecorder returns the outermost recorder that w is, or unwraps to.
+func findRecorder(w http.ResponseWriter) *recorder {
+	for w != nil {
+		if f, ok := w.(interface{ self() *recorder }); ok {
+			return f.self()
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+	return nil
+}
+
+// routeTrack follows a request through nested routers.
+type routeTrack struct {
+	set    string // the route, once it is known
+	prefix string // of the patterns of the routers further out, what was stripped from the path
+	path   string // the path as the router further out saw it
+	outer  string // the pattern of that router
+}
+
+// begin starts at the outermost instrumented handler. A pattern that is there already is that of a mux
+// further out still, which then saw the path of the request line.
+func (t *routeTrack) begin(r *http.Request) {
+	if r.URL == nil {
+		return
+	}
+	t.path = r.URL.Path
+	if r.Pattern == "" {
+		return
+	}
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	if p, err := url.PathUnescape(target); err == nil && strings.HasPrefix(p, "/") {
+		t.path = p
+	}
+	t.descend(r)
+}
+
+// descend notes that r goes to a router further in.
+func (t *routeTrack) descend(r *http.Request) {
+	stripped, ok := strings.CutSuffix(t.path, r.URL.Path)
+	if ok && stripped != "" {
+		t.prefix += leading(patternPath(r), strings.Count(strings.TrimSuffix(stripped, "/"), "/"))
+	}
+	t.path, t.outer = r.URL.Path, r.Pattern
+}
+
+// leading returns the first n segments of a pattern.
+func leading(pattern string, n int) string {
+	for i := range len(pattern) {
+		if pattern[i] == '/' {
+			if n == 0 {
+				return pattern[:i]
+			}
+			n--
+		}
+	}
+	return strings.TrimSuffix(pattern, "/")
+}
+
+// nest serves r by next, an inner router or handler, and notes the route that was matched there.
+func (rec *recorder) nest(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	t := &rec.route
+	before := *t
+	t.descend(r)
+	level := *t
+	defer func() {
+		if t.set == "" {
+			t.set = rec.matched(r, before.prefix, level)
+		}
+		t.prefix, t.path, t.outer = before.prefix, before.path, before.outer
+	}()
+	next.ServeHTTP(w, r)
+}
+
+// matched returns the route of r, after it was served at a level.
+func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTrack) string {
+	p := patternPath(r)
+	switch {
+	case r.Pattern == level.outer && r.Pattern == "":
+		return ""
+	case r.Pattern == level.outer:
+		// No router further in: what matched is the one further out.
+		return rec.handler.server.join(outerPrefix, p)
+	case p == "":
+		return UnmatchedRoute
+	default:
+		return rec.handler.server.join(level.prefix, p)
+	}
+}
+
+// finalRoute is the value of http.route.
+func (rec *recorder) finalRoute() string {
+	r, t := rec.r, &rec.route
+	route := t.set
+	if route == "" {
+		route = rec.matched(r, "", *t)
+	}
+	if mux := rec.handler.mux; route == "" && mux != nil && r.URL != nil {
+		_, pattern := mux.Handler(r)
+		route = pathOf(r, pattern)
+	}
+	// A catch-all matches everything that nothing else does.
+	if route == "" || (route == "/" && t.path != "/") {
+		return UnmatchedRoute
+	}
+	return route
+}
+
+// patternPath is the path of the pattern that matched r, or empty.
+func patternPath(r *http.Request) string { return pathOf(r, r.Pattern) }
+
+// pathOf cuts method and host off a pattern of [http.ServeMux] that matched r.
+func pathOf(r *http.Request, pattern string) string {
+	i := strings.IndexByte(pattern, '/')
+	if i < 0 || isRedirect(r, pattern) {
+		return ""
+	}
+	return pattern[i:]
+}
+
+// isRedirect reports whether pattern is not one: for a CONNECT request that the mux redirects to the path
+// with a slash at the end, it gives that path, which the client chose.
+func isRedirect(r *http.Request, pattern string) bool {
+	return r.Method == http.MethodConnect && r.URL != nil &&
+		!strings.HasSuffix(r.URL.Path, "/") && pattern == path.Clean("/"+r.URL.Path)+"/"
+}

@@ -1,0 +1,181 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/duotel/duotel/middleware"
+)
+
+const (
+	clientDuration     = "http.client.request.duration"
+	clientActive       = "http.client.active_requests"
+	clientRequestSize  = "http.client.request.body.size"
+	clientResponseSize = "http.client.response.body.size"
+)
+
+func newTransport(t *testing.T, m *meters, base http.RoundTripper) http.RoundTripper {
+	t.Helper()
+	rt, err := middleware.NewTransport(base, middleware.WithMeterProvider(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rt
+}
+
+func TestTransport(t *testing.T) {
+	for _, proto := range protocols {
+		t.Run(proto.name, func(t *testing.T) {
+			m := newMeters(t)
+			s := serve(t, proto.http2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(http.StatusTeapot)
+				_, _ = io.WriteString(w, "short and stout")
+			}))
+			c := &http.Client{Transport: newTransport(t, m, s.Client().Transport)}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/pots/7", bytes.NewReader([]byte("water")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = "spoofed.example"
+			res, err := c.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSum(t, m, clientActive, 1)
+			if text, err := io.ReadAll(res.Body); err != nil || string(text) != "short and stout" {
+				t.Errorf("the answer is %q, %v", text, err)
+			}
+			checkSum(t, m, clientActive, 0)
+			res.Body.Close()
+			c.CloseIdleConnections()
+
+			u, _ := url.Parse(s.URL)
+			want := map[attribute.Key]string{
+				"http.request.method": "POST", "url.scheme": proto.scheme, "server.address": u.Hostname(), "server.port": u.Port(),
+				"network.protocol.version": proto.version, "http.response.status_code": "418", "error.type": "418",
+			}
+			ps := m.points(t, clientDuration)
+			if len(ps) != 1 || ps[0].count != 1 {
+				t.Fatalf("recorded %+v, want one request", ps)
+			}
+			got := labels(ps[0].attrs)
+			if len(got) != len(want) {
+				t.Errorf("recorded %v, want %v", got, want)
+			}
+			for k, v := range want {
+				if got[k] != v {
+					t.Errorf("%s is %q, want %q", k, got[k], v)
+				}
+			}
+			checkSum(t, m, clientRequestSize, 5)
+			checkSum(t, m, clientResponseSize, 15)
+			checkSum(t, m, clientActive, 0)
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTransportErrorType(t *testing.T) {
+	plain := serve(t, false, leaf)
+	secure := serve(t, true, leaf)
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	expired, cancel2 := context.WithDeadline(context.Background(), time.Unix(0, 0))
+	defer cancel2()
+	dns := roundTripper(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
+	})
+	tests := []struct {
+		want string
+		ctx  context.Context
+		base http.RoundTripper
+		url  string
+	}{
+		{"canceled", canceled, nil, plain.URL},
+		{"timeout", expired, nil, plain.URL},
+		{"dns", nil, dns, "http://nowhere.example"},
+		{"connection_refused", nil, nil, "http://" + closed.Addr().String()},
+		{"tls", nil, nil, secure.URL},
+		{"_OTHER", nil, nil, "gopher://" + closed.Addr().String()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			m := newMeters(t)
+			c := &http.Client{Transport: newTransport(t, m, tt.base)}
+			defer c.CloseIdleConnections()
+			ctx := tt.ctx
+			if ctx == nil {
+				ctx = t.Context()
+			}
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, tt.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := c.Do(r); err == nil {
+				res.Body.Close()
+				t.Fatal("the request succeeded")
+			}
+			ps := m.points(t, clientDuration)
+			if len(ps) != 1 || ps[0].label("error.type") != tt.want {
+				t.Errorf("recorded %+v, want one request with error.type %q", ps, tt.want)
+			}
+			checkSum(t, m, clientActive, 0)
+		})
+	}
+}
+
+// TestTransportKeepsProtocolSwitch wants the body of a 101 to stay writable.
+func TestTransportKeepsProtocolSwitch(t *testing.T) {
+	m := newMeters(t)
+	near, far := net.Pipe()
+	defer far.Close()
+	rt := newTransport(t, m, roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusSwitchingProtocols, Body: near}, nil
+	}))
+	res, err := rt.RoundTrip(newRequest(t, "GET", "http://example.com/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := res.Body.(io.ReadWriteCloser); !ok {
+		t.Errorf("the body is a %T, which cannot be written to", res.Body)
+	}
+	checkSum(t, m, clientActive, 1)
+	res.Body.Close()
+	checkSum(t, m, clientActive, 0)
+}
+
+func TestTransportPanic(t *testing.T) {
+	m := newMeters(t)
+	want := errors.New("as planned")
+	rt := newTransport(t, m, roundTripper(func(*http.Request) (*http.Response, error) { panic(want) }))
+	func() {
+		defer func() {
+			if got := recover(); got != want {
+				t.Errorf("the panic came out as %v", got)
+			}
+		}()
+		_, _ = rt.RoundTrip(newRequest(t, "GET", "http://example.com/"))
+	}()
+	if ps := m.points(t, clientDuration); len(ps) != 1 || ps[0].label("error.type") != "panic" {
+		t.Errorf("recorded %+v, want one panic", ps)
+	}
+	checkSum(t, m, clientActive, 0)
+}

@@ -1,0 +1,48 @@
+package telemetry
+
+import sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+// Bounds of an exponential histogram, as the metrics SDK specification sets them.
+const (
+	exponentialMaxSize  = 160
+	exponentialMaxScale = 20
+)
+
+// aggregation returns the selector of the one aggregation, or nil for the SDK's. Both exits show what
+// it makes: the text formats of the pull exit derive classic buckets from exponential ones.
+func (c Config) aggregation() sdkmetric.AggregationSelector {
+	if c.Push.HistogramAggregation != HistogramBase2 {
+		return nil
+	}
+	return func(kind sdkmetric.InstrumentKind) sdkmetric.Aggregation {
+		if kind == sdkmetric.InstrumentKindHistogram {
+			return sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: exponentialMaxSize, MaxScale: exponentialMaxScale}
+		}
+		return sdkmetric.DefaultAggregationSelector(kind)
+	}
+}
+
+// cardinalityLimit returns the limit in the SDK's terms, where 0 is none.
+func (c Config) cardinalityLimit() int {
+	switch {
+	case c.CardinalityLimit == 0:
+		return 2000
+	case c.CardinalityLimit < 0:
+		return 0
+	}
+	return c.CardinalityLimit
+}
+
+// prefix joins namespace and subsystem as client_golang's options do.
+func (c PullConfig) prefix() string {
+	switch {
+	case c.Namespace == "":
+		return c.Subsystem
+	case c.Subsystem == "":
+		return c.Namespace
+	}
+	return c.Namespace + "_" + c.Subsystem
+}
+
+// enabled reports whether a listener was asked for.
+func (c ListenerConfig) enabled() bool { return c.Host != "" || c.Port != 0 }

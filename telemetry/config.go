@@ -1,0 +1,154 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/duotel/duotel/exporter"
+)
+
+// Config is everything about telemetry that can be said as data. The zero Config consists entirely
+// of default values: the pull exit on, the push exit off until [PushConfig.Endpoint] is set.
+//
+// [FromEnv] fills one from the OpenTelemetry environment. Live objects (a logger, a gatherer, a
+// tracer provider) are options of [New] instead. A Config is a value: New keeps no reference to it.
+type Config struct {
+	// Disabled makes everything a no-op: no instrumentation, no /metrics route, no push.
+	// It is OTEL_SDK_DISABLED=true or ENABLE_METRICS=false.
+	Disabled bool
+
+	// ServiceName is the resource's service.name (OTEL_SERVICE_NAME). It wins over service.name in
+	// ResourceAttributes. Default: "unknown_service:" and the executable's name, with a warning.
+	ServiceName string
+
+	// ResourceAttributes are added to the resource and win over what is detected
+	// (OTEL_RESOURCE_ATTRIBUTES). service.instance.id is always set: from here, or a random UUID that
+	// stays the same for the life of the process.
+	ResourceAttributes map[string]string
+
+	// Exporters selects the exits (OTEL_METRICS_EXPORTER). Default, when empty: ExporterPrometheus,
+	// and ExporterOTLP when Push.Endpoint is set.
+	Exporters []ExporterName
+
+	// ExemplarFilter decides which measurements may become exemplars (OTEL_METRICS_EXEMPLAR_FILTER).
+	// Default: trace_based when a tracer provider is given to [New], else always_off, because an
+	// exemplar reservoir costs most of a collection even when it is empty.
+	ExemplarFilter ExemplarFilter
+
+	// CardinalityLimit is the number of distinct attribute sets an instrument keeps; what comes after
+	// folds into one series with otel.metric.overflow=true. Default 2000, as the specification says;
+	// a negative value means no limit.
+	CardinalityLimit int
+
+	// Labels are added to every series at the pull exit, and to the resource at the push exit
+	// (METRICS_CUSTOM_LABELS).
+	Labels map[string]string
+
+	Pull     PullConfig
+	Push     PushConfig
+	HTTP     HTTPConfig
+	Listener ListenerConfig
+}
+
+// PullConfig says how the pull exit, /metrics, names what it shows.
+type PullConfig struct {
+	// Namespace and Subsystem prefix the names of OpenTelemetry metrics: namespace_subsystem_name
+	// (METRICS_NAMESPACE, METRICS_SUBSYSTEM). target_info and client_golang's own metrics keep theirs.
+	Namespace, Subsystem string
+}
+
+// PushConfig says where and how the push exit sends OTLP.
+type PushConfig struct {
+	// Endpoint turns push on. For http/protobuf it is the URL that is posted to, used as it is; for
+	// grpc its scheme and host are used. (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT as it is, or
+	// OTEL_EXPORTER_OTLP_ENDPOINT with /v1/metrics added.)
+	Endpoint string
+	// Protocol is http/protobuf (default) or grpc.
+	Protocol exporter.Protocol
+	// Headers go with every request. Their values are secrets: no log, error or page shows them.
+	Headers map[string]string
+	// Timeout bounds one request (OTEL_EXPORTER_OTLP_METRICS_TIMEOUT, milliseconds). Default 10 s.
+	Timeout time.Duration
+	// Compression is none (default) or gzip.
+	Compression exporter.Compression
+	// Certificate is a PEM file with the authorities trusted instead of the system's.
+	Certificate string
+	// ClientCertificate and ClientKey are PEM files for mutual TLS; both or neither.
+	ClientCertificate, ClientKey string
+	// Insecure turns TLS off for a grpc endpoint without a scheme. A scheme in Endpoint wins.
+	Insecure bool
+	// Temporality is cumulative (default), delta or lowmemory.
+	Temporality exporter.Temporality
+	// HistogramAggregation is explicit_bucket_histogram (default) or
+	// base2_exponential_bucket_histogram, for histograms whose buckets no view sets.
+	HistogramAggregation HistogramAggregation
+	// Interval is the time between pushes (OTEL_METRIC_EXPORT_INTERVAL, milliseconds). Default 60 s.
+	Interval time.Duration
+	// ExportTimeout bounds one push, collection and all its requests and retries together
+	// (OTEL_METRIC_EXPORT_TIMEOUT, milliseconds). Default 30 s.
+	ExportTimeout time.Duration
+	// MaxExportBatchSize is the most data points in one request. Default 0, no limit.
+	MaxExportBatchSize int
+}
+
+// HTTPConfig says what the HTTP middleware measures.
+type HTTPConfig struct {
+	// ExcludedHandlers are regular expressions; a request whose route or path one of them matches is
+	// not instrumented (METRICS_EXCLUDED_HANDLERS). They come on top of the scrape and health routes,
+	// which are excluded by default.
+	ExcludedHandlers []string
+	// Names selects the vocabulary (METRICS_HTTP_NAMES). Default: semconv.
+	Names HTTPNames
+}
+
+// ListenerConfig describes the listener that [Start] and [New] open when either Host or Port is set.
+type ListenerConfig struct {
+	// Host and Port are OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT. When one is
+	// set the other's default is "localhost" or 9464. A negative Port asks the system for a free one
+	// (see [SDK.ListenerAddr]).
+	Host string
+	Port int
+	// WebConfigFile is a web configuration file of the Prometheus exporter-toolkit: TLS, mutual TLS,
+	// basic auth. Default: none, plain HTTP.
+	WebConfigFile string
+}
+
+// ExporterName names an exit, in the words of OTEL_METRICS_EXPORTER.
+type ExporterName string
+
+// The exits. ExporterNone is the only entry of its list.
+const (
+	ExporterPrometheus ExporterName = "prometheus"
+	ExporterOTLP       ExporterName = "otlp"
+	ExporterConsole    ExporterName = "console"
+	ExporterNone       ExporterName = "none"
+)
+
+// ExemplarFilter names a filter, in the words of OTEL_METRICS_EXEMPLAR_FILTER.
+type ExemplarFilter string
+
+// The filters the metrics SDK specification names.
+const (
+	ExemplarTraceBased ExemplarFilter = "trace_based"
+	ExemplarAlwaysOn   ExemplarFilter = "always_on"
+	ExemplarAlwaysOff  ExemplarFilter = "always_off"
+)
+
+// HistogramAggregation names an aggregation, in the words of
+// OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION.
+type HistogramAggregation string
+
+// The aggregations the OTLP exporter specification names.
+const (
+	HistogramExplicitBuckets HistogramAggregation = "explicit_bucket_histogram"
+	HistogramBase2           HistogramAggregation = "base2_exponential_bucket_histogram"
+)
+
+// HTTPNames names a vocabulary of HTTP server metrics.
+type HTTPNames string
+
+// The vocabularies of METRICS_HTTP_NAMES.
+const (
+	HTTPNamesSemconv HTTPNames = "semconv"
+	HTTPNamesClassic HTTPNames = "classic"
+	HTTPNamesBoth    HTTPNames = "both"
+)

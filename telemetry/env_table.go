@@ -1,0 +1,172 @@
+package telemetry
+
+import "github.com/duotel/duotel/exporter"
+
+const (
+	otlpGeneral = "OTEL_EXPORTER_OTLP_"
+	otlpMetrics = "OTEL_EXPORTER_OTLP_METRICS_"
+
+	allowedMillis = "an integer number of milliseconds, 1 to 2147483647"
+	allowedPairs  = "key=value,key=value, with %2C for a comma in a value"
+	allowedPEM    = "a readable PEM file"
+	systemRoots   = "the system's authorities"
+)
+
+// otlpKeys are the two forms of a variable of the OTLP exporter, the signal's own first.
+func otlpKeys(name string) []string { return []string{otlpMetrics + name, otlpGeneral + name} }
+
+// variables are all that FromEnv reads, in the order of docs/configuration.md. Protocol comes before
+// Endpoint, whose meaning depends on it.
+var variables = []variable{
+	{
+		keys: []string{"OTEL_SDK_DISABLED"}, field: "Disabled", isSwitch: true,
+		meaning: "Turns everything off: no instrumentation, no `/metrics` route, no push.",
+		allowed: "true or false", unset: "false", set: setDisabled(true),
+	},
+	{
+		keys: []string{"ENABLE_METRICS"}, field: "Disabled", isSwitch: true,
+		meaning: "The same switch, the other way round: `false` turns everything off.",
+		allowed: "true or false", unset: "true", set: setDisabled(false),
+	},
+	{
+		keys: []string{"OTEL_SERVICE_NAME"}, field: "ServiceName",
+		meaning: "`service.name`. It wins over one in `OTEL_RESOURCE_ATTRIBUTES`.",
+		allowed: "any text", unset: "`unknown_service:` and the executable's name, with a warning",
+		set: setText(func(c *Config) *string { return &c.ServiceName }),
+	},
+	{
+		keys: []string{"OTEL_RESOURCE_ATTRIBUTES"}, field: "ResourceAttributes",
+		meaning: "More resource attributes. They win over what is detected. Keys and values are percent-decoded.",
+		allowed: allowedPairs, unset: "none",
+		set: setPairs(func(c *Config) *map[string]string { return &c.ResourceAttributes }),
+	},
+	{
+		keys: []string{"OTEL_METRICS_EXPORTER"}, field: "Exporters",
+		meaning: "The exits, as a list. `otlp` without an endpoint pushes to `" + defaultEndpointHTTP + "`, or for grpc to `" + defaultEndpointGRPC + "`.",
+		allowed: allowedExporters, unset: "`prometheus`, and `otlp` when an endpoint is set", set: setExporters,
+	},
+	{
+		keys: otlpKeys("PROTOCOL"), field: "Push.Protocol",
+		meaning: "How to push.",
+		allowed: alternatives(protocols), unset: string(exporter.ProtocolHTTPProtobuf),
+		set: setName(func(c *Config) *exporter.Protocol { return &c.Push.Protocol }),
+	},
+	{
+		keys: otlpKeys("ENDPOINT"), field: "Push.Endpoint", show: showURL,
+		meaning: "Where to push; it turns the push exit on. The first is used as it is; the second is a base to which `/v1/metrics` is added (for grpc, neither has a path).",
+		allowed: allowedEndpoint, unset: "no push", set: setEndpoint,
+	},
+	{
+		keys: otlpKeys("HEADERS"), field: "Push.Headers", show: hide, merged: true,
+		meaning: "Headers of every request, `key=value,key=value`, values percent-decoded. The two are merged; for one key the first wins. Values are never shown.",
+		allowed: allowedHeaders, unset: "none", set: setHeaders,
+	},
+	{
+		keys: otlpKeys("TIMEOUT"), field: "Push.Timeout",
+		meaning: "How long one request may take.",
+		allowed: allowedMillis, unset: "10000", set: setMillis(func(c *Config) *duration { return &c.Push.Timeout }),
+	},
+	{
+		keys: otlpKeys("COMPRESSION"), field: "Push.Compression",
+		meaning: "Compression of requests.",
+		allowed: alternatives(compressions), unset: string(exporter.CompressionNone),
+		set: setName(func(c *Config) *exporter.Compression { return &c.Push.Compression }),
+	},
+	{
+		keys: otlpKeys("CERTIFICATE"), field: "Push.Certificate",
+		meaning: "PEM file with the authorities to trust instead of the system's.",
+		allowed: allowedPEM, unset: systemRoots,
+		set: setText(func(c *Config) *string { return &c.Push.Certificate }),
+	},
+	{
+		keys: otlpKeys("CLIENT_CERTIFICATE"), field: "Push.ClientCertificate",
+		meaning: "PEM file with the client's certificate, for mutual TLS.",
+		allowed: allowedPEM + ", together with the key", unset: "none",
+		set: setText(func(c *Config) *string { return &c.Push.ClientCertificate }),
+	},
+	{
+		keys: otlpKeys("CLIENT_KEY"), field: "Push.ClientKey",
+		meaning: "PEM file with the client's key.",
+		allowed: allowedPEM + ", together with the certificate", unset: "none",
+		set: setText(func(c *Config) *string { return &c.Push.ClientKey }),
+	},
+	{
+		keys: otlpKeys("INSECURE"), field: "Push.Insecure",
+		meaning: "No TLS, for a grpc endpoint without a scheme. A scheme wins.",
+		allowed: "true or false", unset: "false", set: setInsecure,
+	},
+	{
+		keys: []string{otlpMetrics + "TEMPORALITY_PREFERENCE"}, field: "Push.Temporality",
+		meaning: "Totals or differences at the push exit. The pull exit always has totals.",
+		allowed: alternatives(temporalities), unset: string(exporter.TemporalityCumulative),
+		set: setName(func(c *Config) *exporter.Temporality { return &c.Push.Temporality }),
+	},
+	{
+		keys: []string{otlpMetrics + "DEFAULT_HISTOGRAM_AGGREGATION"}, field: "Push.HistogramAggregation",
+		meaning: "The aggregation of histograms whose buckets no view sets.",
+		allowed: alternatives(histogramAggregations), unset: string(HistogramExplicitBuckets),
+		set: setName(func(c *Config) *HistogramAggregation { return &c.Push.HistogramAggregation }),
+	},
+	{
+		keys: []string{"OTEL_METRIC_EXPORT_INTERVAL"}, field: "Push.Interval",
+		meaning: "The time between pushes.",
+		allowed: allowedMillis, unset: "60000", set: setMillis(func(c *Config) *duration { return &c.Push.Interval }),
+	},
+	{
+		keys: []string{"OTEL_METRIC_EXPORT_TIMEOUT"}, field: "Push.ExportTimeout",
+		meaning: "How long one push may take: collection, requests and retries together.",
+		allowed: allowedMillis, unset: "30000", set: setMillis(func(c *Config) *duration { return &c.Push.ExportTimeout }),
+	},
+	{
+		keys: []string{"OTEL_METRICS_EXEMPLAR_FILTER"}, field: "ExemplarFilter",
+		meaning: "Which measurements may become exemplars.",
+		allowed: alternatives(exemplarFilters), unset: "trace_based with tracing, else always_off",
+		set: setName(func(c *Config) *ExemplarFilter { return &c.ExemplarFilter }),
+	},
+	{
+		keys: []string{"OTEL_EXPORTER_PROMETHEUS_HOST"}, field: "Listener.Host",
+		meaning: "Opens a listener with `/metrics`, `/healthz` and `/readyz` on this host.",
+		allowed: allowedHost, unset: "no listener; `localhost` when the port is set",
+		set: setText(func(c *Config) *string { return &c.Listener.Host }),
+	},
+	{
+		keys: []string{"OTEL_EXPORTER_PROMETHEUS_PORT"}, field: "Listener.Port",
+		meaning: "Opens that listener on this port.",
+		allowed: allowedPort, unset: "no listener; `9464` when the host is set", set: setPort,
+	},
+	{
+		keys: []string{"DUOTEL_WEB_CONFIG_FILE"}, field: "Listener.WebConfigFile",
+		meaning: "TLS, mutual TLS and basic auth for that listener (all of its paths): a [web configuration file](https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md) of the Prometheus exporter-toolkit.",
+		allowed: "a readable web configuration file, together with a listener", unset: "plain HTTP",
+		set: setText(func(c *Config) *string { return &c.Listener.WebConfigFile }),
+	},
+	{
+		keys: []string{"METRICS_EXCLUDED_HANDLERS"}, field: "HTTP.ExcludedHandlers",
+		meaning: "Requests whose route, or else path, one of these matches are not measured. They come on top of the scrape and health routes.",
+		allowed: "comma-separated regular expressions (RE2)", unset: "none", set: setExcluded,
+	},
+	{
+		keys: []string{"METRICS_NAMESPACE"}, field: "Pull.Namespace",
+		meaning: "Prefix of the names of OpenTelemetry metrics at the pull exit.",
+		allowed: allowedPrefix, unset: "none",
+		set: setText(func(c *Config) *string { return &c.Pull.Namespace }),
+	},
+	{
+		keys: []string{"METRICS_SUBSYSTEM"}, field: "Pull.Subsystem",
+		meaning: "Second part of that prefix.",
+		allowed: allowedPrefix, unset: "none",
+		set: setText(func(c *Config) *string { return &c.Pull.Subsystem }),
+	},
+	{
+		keys: []string{"METRICS_CUSTOM_LABELS"}, field: "Labels",
+		meaning: "Labels of every series at the pull exit, and resource attributes at the push exit. Percent-decoded.",
+		allowed: allowedPairs, unset: "none",
+		set: setPairs(func(c *Config) *map[string]string { return &c.Labels }),
+	},
+	{
+		keys: []string{"METRICS_HTTP_NAMES"}, field: "HTTP.Names",
+		meaning: "The vocabulary of HTTP server metrics.",
+		allowed: alternatives(httpNames), unset: string(HTTPNamesSemconv),
+		set: setName(func(c *Config) *HTTPNames { return &c.HTTP.Names }),
+	},
+}

@@ -1,0 +1,195 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/guard"
+)
+
+// New builds an SDK from cfg and touches no global. Everything is validated before anything is
+// acquired, and what was acquired is released when a later step fails. ctx bounds start-up only.
+//
+// The caller owns the SDK and calls [SDK.Shutdown] once.
+func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
+	o := newOptions(opts)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Disabled {
+		return newDisabled(o), nil
+	}
+	for _, w := range cfg.warnings() {
+		o.logger.Warn("telemetry: " + w)
+	}
+	s := &SDK{cfg: cfg, opts: o}
+	if err := s.build(ctx); err != nil {
+		return nil, errors.Join(err, s.Shutdown(ctx))
+	}
+	return s, nil
+}
+
+// build is the picture in the package documentation, top to bottom.
+func (s *SDK) build(ctx context.Context) error {
+	res, err := newResource(ctx, s.cfg)
+	if err != nil {
+		return err
+	}
+	s.source = exporter.NewSource(exporter.SourceConfig{Aggregation: s.cfg.aggregation(), ErrorHandler: s.opts.errorHandler})
+	s.sdkProvider = sdkmetric.NewMeterProvider(s.providerOptions(res)...)
+	s.provider = guard.NewProvider(s.sdkProvider, s.opts.errorHandler)
+	s.registry = prometheus.NewRegistry()
+
+	pull, push, console := s.cfg.exits()
+	steps := []struct {
+		on   bool
+		open func(context.Context, *resource.Resource) error
+	}{
+		{pull, s.openPull},
+		{push, s.openPush},
+		{console, s.openConsole},
+		{true, s.openMiddleware},
+		{true, s.openSelfMetrics},
+		{s.cfg.Listener.enabled(), s.openListener},
+	}
+	for _, step := range steps {
+		if !step.on {
+			continue
+		}
+		if err := step.open(ctx, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// providerOptions configure the provider that all instruments come from.
+func (s *SDK) providerOptions(res *resource.Resource) []sdkmetric.Option {
+	opts := []sdkmetric.Option{
+		sdkmetric.WithReader(s.source.Reader()),
+		sdkmetric.WithResource(res),
+		sdkmetric.WithCardinalityLimit(s.cfg.cardinalityLimit()),
+		sdkmetric.WithExemplarFilter(s.exemplarFilter()),
+	}
+	if v := s.opts.view(); v != nil {
+		opts = append(opts, sdkmetric.WithView(v))
+	}
+	return opts
+}
+
+// exemplarFilter turns reservoirs off unless somebody can make use of them: see [Config.ExemplarFilter].
+func (s *SDK) exemplarFilter() exemplar.Filter {
+	switch s.cfg.ExemplarFilter {
+	case ExemplarAlwaysOn:
+		return exemplar.AlwaysOnFilter
+	case ExemplarTraceBased:
+		return exemplar.TraceBasedFilter
+	case ExemplarAlwaysOff:
+		return exemplar.AlwaysOffFilter
+	}
+	if s.opts.tracerProvider != nil {
+		return exemplar.TraceBasedFilter
+	}
+	return exemplar.AlwaysOffFilter
+}
+
+// gatherers are the client_golang registries both exits show.
+func (s *SDK) gatherers() []prometheus.Gatherer {
+	return append([]prometheus.Gatherer{s.registry}, s.opts.gatherers...)
+}
+
+func (s *SDK) openPull(_ context.Context, res *resource.Resource) error {
+	process := prometheus.NewRegistry()
+	process.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	var err error
+	s.pull, err = exporter.NewPull(exporter.PullConfig{
+		Source:       s.source,
+		Resource:     res,
+		Gatherers:    s.gatherers(),
+		Fallback:     process,
+		Namespace:    s.cfg.Pull.prefix(),
+		Labels:       s.cfg.Labels,
+		Filter:       s.opts.pullFilter,
+		ErrorHandler: s.opts.errorHandler,
+	})
+	return err
+}
+
+func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
+	tls, err := s.cfg.tlsConfig()
+	if err != nil {
+		return err
+	}
+	c := s.cfg.Push
+	s.push, err = exporter.NewPush(ctx, exporter.PushConfig{
+		Endpoint:           c.Endpoint,
+		Protocol:           c.Protocol,
+		Headers:            c.Headers,
+		Timeout:            c.Timeout,
+		Interval:           c.Interval,
+		ExportTimeout:      c.ExportTimeout,
+		Compression:        c.Compression,
+		TLS:                tls,
+		Insecure:           c.Insecure,
+		Temporality:        c.Temporality,
+		MaxExportBatchSize: c.MaxExportBatchSize,
+		Proxy:              http.ProxyFromEnvironment,
+		Resource:           withLabels(res, s.cfg.Labels),
+		Producers:          s.producers(),
+		Logger:             s.opts.logger,
+		ErrorHandler:       s.opts.errorHandler,
+	})
+	if err != nil {
+		return err
+	}
+	if err := runtime.Start(runtime.WithMeterProvider(s.push.MeterProvider())); err != nil {
+		return fmt.Errorf("push: runtime metrics: %w", err)
+	}
+	return nil
+}
+
+// producers feed an exit that pushes.
+func (s *SDK) producers() []sdkmetric.Producer {
+	return []sdkmetric.Producer{
+		s.source.Producer(s.opts.pushFilter),
+		exporter.NewBridge(s.gatherers(), s.opts.pushFilter, s.opts.errorHandler),
+	}
+}
+
+func (s *SDK) openConsole(_ context.Context, res *resource.Resource) error {
+	var err error
+	s.console, err = exporter.NewConsole(s.opts.console, withLabels(res, s.cfg.Labels), s.producers(), s.cfg.Push.Interval, s.cfg.Push.ExportTimeout)
+	return err
+}
+
+func (s *SDK) openListener(context.Context, *resource.Resource) error {
+	var metrics http.Handler
+	if s.pull != nil {
+		metrics = s.pull
+	}
+	var err error
+	s.listener, err = openListener(s.cfg.Listener, metrics, s.ready, s.opts.logger)
+	return err
+}
+
+// ready is what /readyz asks.
+func (s *SDK) ready() error {
+	if s.stopping.Load() {
+		return errors.New("the process is stopping")
+	}
+	return nil
+}

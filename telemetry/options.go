@@ -1,0 +1,116 @@
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/duotel/duotel/exporter"
+)
+
+// Option gives [New], [Start] and [Run] a live object that a Config cannot hold.
+type Option func(*options)
+
+type options struct {
+	logger         *slog.Logger
+	errorHandler   func(error)
+	gatherers      []prometheus.Gatherer
+	views          []sdkmetric.View
+	tracerProvider trace.TracerProvider
+	pullFilter     exporter.Filter
+	pushFilter     exporter.Filter
+	console        io.Writer
+}
+
+func newOptions(opts []Option) options {
+	o := options{logger: slog.Default(), console: os.Stdout}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.errorHandler == nil {
+		logger := o.logger
+		o.errorHandler = func(err error) { logger.Warn("telemetry", "error", err) }
+	}
+	return o
+}
+
+// WithLogger sets the logger of start-up warnings and of changes of state. Default: [slog.Default].
+func WithLogger(l *slog.Logger) Option {
+	if l == nil {
+		panic("telemetry: WithLogger: the logger is nil")
+	}
+	return func(o *options) { o.logger = l }
+}
+
+// WithErrorHandler sets who receives run-time failures that have no caller: a callback that fails, a
+// metric left out. Each is reported when it begins, not at every occurrence; a counter has them all.
+// f must be safe for concurrent use. Default: a line at Warn on the logger.
+func WithErrorHandler(f func(error)) Option {
+	if f == nil {
+		panic("telemetry: WithErrorHandler: the handler is nil")
+	}
+	return func(o *options) { o.errorHandler = f }
+}
+
+// WithGatherer brings a client_golang registry, such as [prometheus.DefaultGatherer], to both exits:
+// to the pull exit as it is, to the push exit through contrib's Prometheus bridge. It may be given
+// more than once; the first to have a series keeps it.
+func WithGatherer(g prometheus.Gatherer) Option {
+	if g == nil {
+		panic("telemetry: WithGatherer: the gatherer is nil")
+	}
+	return func(o *options) { o.gatherers = append(o.gatherers, g) }
+}
+
+// WithView adds a view. The SDK applies every view that matches an instrument, side by side; here
+// the first that matches is the only one, so that one instrument is one metric.
+func WithView(v sdkmetric.View) Option {
+	if v == nil {
+		panic("telemetry: WithView: the view is nil")
+	}
+	return func(o *options) { o.views = append(o.views, v) }
+}
+
+// WithTracerProvider turns spans on in [SDK.Middleware] and [SDK.Transport], through otelhttp, and
+// exemplars with them. The caller keeps ownership: Shutdown does not stop tp. Default: none.
+func WithTracerProvider(tp trace.TracerProvider) Option {
+	if tp == nil {
+		panic("telemetry: WithTracerProvider: the tracer provider is nil")
+	}
+	return func(o *options) { o.tracerProvider = tp }
+}
+
+// WithPullFilter admits metrics to the pull exit. Default: all.
+func WithPullFilter(f exporter.Filter) Option { return func(o *options) { o.pullFilter = f } }
+
+// WithPushFilter admits metrics to the push exit and the console. Default: all.
+func WithPushFilter(f exporter.Filter) Option { return func(o *options) { o.pushFilter = f } }
+
+// WithConsole sets where the console exit writes. The caller keeps ownership of w. Default:
+// [os.Stdout].
+func WithConsole(w io.Writer) Option {
+	if w == nil {
+		panic("telemetry: WithConsole: the writer is nil")
+	}
+	return func(o *options) { o.console = w }
+}
+
+// view returns the one view function the SDK gets, or nil.
+func (o *options) view() sdkmetric.View {
+	if len(o.views) == 0 {
+		return nil
+	}
+	views := o.views
+	return func(inst sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		for _, v := range views {
+			if s, ok := v(inst); ok {
+				return s, true
+			}
+		}
+		return sdkmetric.Stream{}, false
+	}
+}

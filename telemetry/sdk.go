@@ -1,0 +1,202 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/guard"
+	"github.com/duotel/duotel/middleware"
+)
+
+// DefaultShutdownTimeout bounds a Shutdown whose context has no deadline. It leaves a container that
+// is killed after 30 s most of them for the rest of its work.
+const DefaultShutdownTimeout = 5 * time.Second
+
+// SDK is one MeterProvider and its exits. Make one with [Start] or [New]. It is safe for concurrent
+// use. The SDK of a disabled Config answers every method and does nothing.
+type SDK struct {
+	cfg  Config
+	opts options
+
+	source      *exporter.Source
+	sdkProvider *sdkmetric.MeterProvider
+	provider    *guard.Provider
+	registry    *prometheus.Registry
+	pull        *exporter.Pull
+	push        *exporter.Push
+	console     *exporter.Console
+	listener    *listener
+	middleware  []middleware.Option
+
+	stopping atomic.Bool
+	stop     sync.Once
+	stopErr  error
+}
+
+// newDisabled returns the SDK of a disabled Config.
+func newDisabled(o options) *SDK {
+	return &SDK{cfg: Config{Disabled: true}, opts: o, registry: prometheus.NewRegistry()}
+}
+
+// MeterProvider returns the provider to make instruments with. Its observable callbacks are guarded:
+// one that fails or panics is counted and reported, and everything else goes out.
+func (s *SDK) MeterProvider() metric.MeterProvider {
+	if s.cfg.Disabled {
+		return noop.NewMeterProvider()
+	}
+	return s.provider
+}
+
+// TracerProvider returns what [WithTracerProvider] gave, or a provider that does nothing.
+func (s *SDK) TracerProvider() trace.TracerProvider {
+	if s.cfg.Disabled || s.opts.tracerProvider == nil {
+		return tracenoop.NewTracerProvider()
+	}
+	return s.opts.tracerProvider
+}
+
+// MetricsHandler returns the pull exit. Where there is none it answers 404; after Shutdown, 503.
+func (s *SDK) MetricsHandler() http.Handler {
+	if s.pull == nil {
+		return http.NotFoundHandler()
+	}
+	return s.pull
+}
+
+// Mount registers the pull exit on mux as /metrics. It does nothing where there is no pull exit.
+// HEAD and methods the page refuses with 405 are the handler's to answer, so the pattern has none.
+func (s *SDK) Mount(mux *http.ServeMux) {
+	if s.pull != nil {
+		mux.Handle("/metrics", s.pull)
+	}
+}
+
+// Middleware instruments next with the HTTP server metrics of package middleware, and with spans
+// where there is a tracer provider. opts come after the SDK's own.
+func (s *SDK) Middleware(next http.Handler, opts ...middleware.Option) http.Handler {
+	if s.cfg.Disabled {
+		return next
+	}
+	m, err := middleware.New(append(s.middleware[:len(s.middleware):len(s.middleware)], opts...)...)
+	if err != nil {
+		s.opts.errorHandler(err)
+		return next
+	}
+	return m.Handler(next)
+}
+
+// Transport instruments base, or [http.DefaultTransport] when base is nil, with the HTTP client
+// metrics of package middleware, and with spans where there is a tracer provider.
+func (s *SDK) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	if s.cfg.Disabled {
+		return base
+	}
+	t, err := middleware.NewTransport(base, s.middleware...)
+	if err != nil {
+		s.opts.errorHandler(err)
+		return base
+	}
+	return t
+}
+
+func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
+	s.middleware = []middleware.Option{middleware.WithMeterProvider(s.provider)}
+	if s.opts.tracerProvider != nil {
+		s.middleware = append(s.middleware, middleware.WithTracerProvider(s.opts.tracerProvider))
+	}
+	for _, expr := range s.cfg.HTTP.ExcludedHandlers {
+		s.middleware = append(s.middleware, middleware.WithExcluded(regexp.MustCompile(expr)))
+	}
+	_, err := middleware.New(s.middleware...)
+	return err
+}
+
+// SetGlobal makes the SDK's providers OpenTelemetry's global ones. The tracer provider is left alone
+// where [WithTracerProvider] gave none.
+func (s *SDK) SetGlobal() {
+	otel.SetMeterProvider(s.MeterProvider())
+	if s.opts.tracerProvider != nil {
+		otel.SetTracerProvider(s.TracerProvider())
+	}
+}
+
+// ListenerAddr returns the address of the listener that [ListenerConfig] asked for, or "".
+func (s *SDK) ListenerAddr() string {
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.addr()
+}
+
+// ForceFlush pushes the current state now and waits for the answer. It returns nil where nothing is
+// pushed.
+func (s *SDK) ForceFlush(ctx context.Context) error {
+	var errs []error
+	if s.push != nil {
+		errs = append(errs, s.push.ForceFlush(ctx))
+	}
+	if s.console != nil {
+		errs = append(errs, s.console.ForceFlush(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Shutdown pushes a last time, makes /metrics answer 503, and releases everything, within ctx's
+// deadline or else [DefaultShutdownTimeout], whatever hangs. The error says what was lost. Calls
+// after the first wait for it and return what it returned.
+func (s *SDK) Shutdown(ctx context.Context) error {
+	s.stop.Do(func() {
+		s.stopping.Store(true)
+		if _, ok := ctx.Deadline(); !ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, DefaultShutdownTimeout)
+			defer cancel()
+		}
+		s.stopErr = s.shutdown(ctx)
+	})
+	return s.stopErr
+}
+
+// shutdown closes what build opened: what pushes first, since the last push still collects.
+func (s *SDK) shutdown(ctx context.Context) error {
+	var errs []error
+	if s.push != nil {
+		errs = append(errs, s.push.Shutdown(ctx))
+	}
+	if s.console != nil {
+		errs = append(errs, s.console.Shutdown(ctx))
+	}
+	if s.pull != nil {
+		errs = append(errs, s.pull.Shutdown(ctx))
+	}
+	if s.listener != nil {
+		errs = append(errs, s.listener.shutdown(ctx))
+	}
+	if s.source != nil {
+		errs = append(errs, s.source.Shutdown(ctx))
+	}
+	if s.sdkProvider != nil {
+		if err := s.sdkProvider.Shutdown(ctx); !errors.Is(err, sdkmetric.ErrReaderShutdown) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

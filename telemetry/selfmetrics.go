@@ -1,0 +1,113 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/duotel/duotel/exporter"
+)
+
+// selfScope is the instrumentation scope of what the library says about itself.
+const selfScope = "github.com/duotel/duotel/telemetry"
+
+// openSelfMetrics makes the state of both exits visible at both exits. The instruments are
+// observable: between collections they cost nothing.
+func (s *SDK) openSelfMetrics(context.Context, *resource.Resource) error {
+	b := &selfMetrics{meter: s.provider.Meter(selfScope)}
+	b.counter("duotel.callback.failures", "{failure}", "Observable callbacks that returned an error or panicked.", func(observe observeInt) {
+		stats := s.provider.Stats()
+		observe(stats.Errors, semconv.ErrorTypeKey.String("error"))
+		observe(stats.Panics, semconv.ErrorTypeKey.String("panic"))
+	})
+	if s.pull != nil {
+		b.pull(s.pull.Stats)
+	}
+	if s.push != nil {
+		b.push(s.push.Stats, s.cfg.Push.Protocol)
+	}
+	return b.err
+}
+
+type (
+	observeInt   func(int64, ...attribute.KeyValue)
+	observeFloat func(float64, ...attribute.KeyValue)
+)
+
+// selfMetrics makes instruments until one fails.
+type selfMetrics struct {
+	meter metric.Meter
+	err   error
+}
+
+func (b *selfMetrics) pull(stats func() exporter.PullStats) {
+	b.counter("duotel.scrapes", "{scrape}", "Scrapes answered, by outcome.", func(observe observeInt) {
+		for outcome, n := range stats().Scrapes {
+			if outcome == "" {
+				outcome = "ok"
+			}
+			observe(n, attribute.String("outcome", outcome))
+		}
+	})
+	b.counter("duotel.scrape.dropped", "{metric}", "Metrics left out of scrapes because they are invalid or clash with another.", func(observe observeInt) {
+		observe(stats().Dropped)
+	})
+}
+
+// push uses the semantic conventions' names where there are some
+// (https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/), and duotel.push.* for the rest.
+func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Protocol) {
+	component := semconv.OTelComponentTypeOtlpHTTPMetricExporter
+	if protocol == exporter.ProtocolGRPC {
+		component = semconv.OTelComponentTypeOtlpGRPCMetricExporter
+	}
+	name := semconv.OTelComponentName(component.Value.AsString() + "/0")
+	b.counter("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Data points for which the push ended: accepted, or with error.type rejected or lost.", func(observe observeInt) {
+		s := stats()
+		observe(s.PointsSent, component, name)
+		observe(s.PointsRejected, component, name, semconv.ErrorTypeKey.String("rejected"))
+		observe(s.PointsLost, component, name, semconv.ErrorTypeKey.String("lost"))
+	})
+	b.counter("duotel.push.failures", "{push}", "Pushes that failed, by reason.", func(observe observeInt) {
+		for reason, n := range stats().Failures {
+			observe(n, semconv.ErrorTypeKey.String(reason))
+		}
+	})
+	b.counter("duotel.push.requests", "{request}", "Requests sent to the backend, retries included.", func(observe observeInt) { observe(stats().Requests) })
+	b.counter("duotel.push.io", "By", "Bytes of request bodies sent to the backend, compressed where compression is on.", func(observe observeInt) { observe(stats().Bytes) })
+	b.gauge("duotel.push.consecutive_failures", "{push}", "Failed pushes since the last success.", func(observe observeFloat) { observe(float64(stats().ConsecutiveFailures)) })
+	b.gauge("duotel.push.last_success.timestamp", "s", "Unix time of the last push that was accepted; absent before the first.", func(observe observeFloat) {
+		if t := stats().LastSuccess; !t.IsZero() {
+			observe(float64(t.UnixMilli()) / 1e3)
+		}
+	})
+	b.gauge("duotel.push.last.duration", "s", "How long the last push took.", func(observe observeFloat) { observe(stats().Duration.Seconds()) })
+}
+
+func (b *selfMetrics) counter(name, unit, description string, observe func(observeInt)) {
+	_, err := b.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			observe(func(v int64, attrs ...attribute.KeyValue) { o.Observe(v, metric.WithAttributes(attrs...)) })
+			return nil
+		}))
+	b.keep(err)
+}
+
+func (b *selfMetrics) gauge(name, unit, description string, observe func(observeFloat)) {
+	_, err := b.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			observe(func(v float64, attrs ...attribute.KeyValue) { o.Observe(v, metric.WithAttributes(attrs...)) })
+			return nil
+		}))
+	b.keep(err)
+}
+
+func (b *selfMetrics) keep(err error) {
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("self metrics: %w", err)
+	}
+}

@@ -1,0 +1,85 @@
+package telemetry
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/duotel/duotel/exporter"
+)
+
+// warnings are what is allowed in a valid Config and still probably not what was meant, for the log
+// at start-up. They hold no secrets.
+func (c Config) warnings() []string {
+	if c.Disabled {
+		return nil
+	}
+	var warnings []string
+	if c.ServiceName == "" && c.ResourceAttributes[string(semconv.ServiceNameKey)] == "" {
+		warnings = append(warnings, "no service name: the metrics go out under the executable's name; set OTEL_SERVICE_NAME")
+	}
+	pull, push, _ := c.exits()
+	if c.Listener.enabled() && !pull {
+		warnings = append(warnings, "OTEL_EXPORTER_PROMETHEUS_HOST or _PORT asks for a listener, but the exits do not include prometheus: it is not opened")
+	}
+	if c.Push.Endpoint != "" && !push {
+		warnings = append(warnings, "an OTLP endpoint is set, but the exits do not include otlp: nothing is pushed; add otlp to OTEL_METRICS_EXPORTER")
+	}
+	if !push {
+		return warnings
+	}
+	return append(warnings, c.Push.warnings()...)
+}
+
+func (c PushConfig) warnings() []string {
+	u := endpointURL(c.Endpoint)
+	warnings := c.endpointWarnings(u)
+	if c.Timeout > 0 && c.ExportTimeout > 0 && c.Timeout > c.ExportTimeout {
+		warnings = append(warnings, fmt.Sprintf("a request may take %v (OTEL_EXPORTER_OTLP_METRICS_TIMEOUT), but a whole push only %v (OTEL_METRIC_EXPORT_TIMEOUT)", c.Timeout, c.ExportTimeout))
+	}
+	if u.Scheme == "http" && (c.Certificate != "" || c.ClientCertificate != "") {
+		warnings = append(warnings, "a certificate is set, but the endpoint begins with http: it has no effect; write https")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		if c.Headers[name] == "" {
+			warnings = append(warnings, fmt.Sprintf("the header %q has no value: was it filled in from a variable that is not set?", name))
+		}
+	}
+	return warnings
+}
+
+// endpointWarnings are about what the endpoint's port and path say.
+func (c PushConfig) endpointWarnings(u *url.URL) []string {
+	var warnings []string
+	warn := func(format string, args ...any) {
+		prefix := fmt.Sprintf("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=%q: ", showURL(c.Endpoint))
+		warnings = append(warnings, prefix+fmt.Sprintf(format, args...))
+	}
+	path := strings.Trim(u.Path, "/")
+	port := u.Port()
+	if c.Protocol == exporter.ProtocolGRPC {
+		if path != "" {
+			warn("the path is not used with grpc")
+		}
+		if u.Scheme == "http" && port == "" {
+			warn("has no port: grpc uses 443")
+		}
+		if port == portHTTP {
+			warn("4318 is the port of http/protobuf; grpc is usually on 4317")
+		}
+		return warnings
+	}
+	if path == "" {
+		meant := *u
+		meant.Path = metricsPath
+		warn("posts to / because it has no path; %s was probably meant", showURL(meant.String()))
+	}
+	if port == portGRPC {
+		warn("4317 is the port of grpc; http/protobuf is usually on 4318")
+	}
+	return warnings
+}
