@@ -148,9 +148,15 @@ func (p *Push) MeterProvider() metric.MeterProvider { return p.instruments }
 func (p *Push) Stats() PushStats { return p.stats.read() }
 
 // ForceFlush pushes now, also when the backend asked to be left alone for a while, and returns why
-// the push failed if it did. It returns an error when ctx ends first, and [ErrShutdown] after
-// Shutdown.
+// the push failed if it did. It waits for a push under way first. It returns an error when ctx ends
+// before that, and [ErrShutdown] after Shutdown.
 func (p *Push) ForceFlush(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		// The reader's own limit ends together with the push, which then could not say why it failed.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 2*p.timeout+time.Second)
+		defer cancel()
+	}
 	p.exporter.force()
 	err := p.reader.ForceFlush(ctx)
 	switch {

@@ -26,11 +26,14 @@ type pushExporter struct {
 	stats    *pushStats
 	resource *resource.Resource
 	maxBatch int
-	spool    *spool.Spool // nil when there is none
+	timeout  time.Duration // of a push
+	spool    *spool.Spool  // nil when there is none
 	sending  chan struct{} // holds a token while a request may be under way
 
 	life    context.Context // ends with abort
 	abort   context.CancelFunc
+	open    context.Context // ends with close, when stopping begins
+	close   context.CancelFunc
 	forced  atomic.Bool
 	yieldBy atomic.Pointer[time.Time] // set when stopping: when a push under way has to give way
 
@@ -50,6 +53,7 @@ func newPushExporter(cfg PushConfig, client otlptransport.Client, kept *spool.Sp
 		stats:    stats,
 		resource: clean.Resource(cfg.Resource),
 		maxBatch: cfg.MaxExportBatchSize,
+		timeout:  cfg.ExportTimeout,
 		spool:    kept,
 		sending:  make(chan struct{}, 1),
 		calm:     calm{interval: cfg.Interval},
@@ -57,6 +61,7 @@ func newPushExporter(cfg PushConfig, client otlptransport.Client, kept *spool.Sp
 		cleaner:  clean.New(),
 	}
 	e.life, e.abort = context.WithCancel(context.Background())
+	e.open, e.close = context.WithCancel(e.life)
 	return e
 }
 
@@ -155,13 +160,14 @@ func (e *pushExporter) earlier(deadline time.Time) time.Time {
 	return deadline.Add(-min(time.Until(deadline)/4, time.Second))
 }
 
-// stopping gives a push under way half of the time that is left.
+// stopping gives a push under way half of the time that is left, and a preflight none.
 func (e *pushExporter) stopping(ctx context.Context) {
 	by := time.Now()
 	if deadline, ok := ctx.Deadline(); ok {
 		by = by.Add(time.Until(deadline) / 2)
 	}
 	e.yieldBy.Store(&by)
+	e.close()
 }
 
 // force makes the next push go out although the backend asked for calm.

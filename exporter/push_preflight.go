@@ -34,11 +34,11 @@ func (e *pushExporter) probe(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(e.life, cancel)()
-	if e.life.Err() != nil {
+	defer context.AfterFunc(e.open, cancel)()
+	if e.open.Err() != nil {
 		return ErrShutdown
 	}
-	start, o := time.Now(), &outcome{}
+	start, o := time.Now(), &outcome{probe: true}
 	answer := e.client.Send(ctx, &metricdata.ResourceMetrics{Resource: e.resource})
 	o.request(answer)
 	if answer.Accepted() {

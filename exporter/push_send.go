@@ -11,11 +11,13 @@ import (
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 )
 
-// Times between the attempts of one push, from the OTLP exporters' defaults but quicker at first,
-// because a restarting backend is back within a second more often than not.
+// Times between the attempts of one push: quicker at first than the OTLP exporters' defaults, because
+// a restarting backend is back within a second more often than not, and never so slow that a push
+// has time for a few attempts only.
 const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 5 * time.Second
+	attempts   = 20
 )
 
 // outcome is what became of one push.
@@ -34,6 +36,7 @@ type outcome struct {
 	worst     otlpanswer.Answer // the last failure
 	unsent    []span            // what a later attempt may deliver
 	keepErr   error             // why the spool did not take it
+	probe     bool              // a preflight, which has no points
 }
 
 func (o *outcome) failed() bool { return !o.worst.Accepted() }
@@ -131,7 +134,7 @@ func (e *pushExporter) send(a attempt, c *cargo, s span, o *outcome) otlpanswer.
 }
 
 func (e *pushExporter) insist(a attempt, o *outcome, try func() otlpanswer.Answer) otlpanswer.Answer {
-	pause := newPause()
+	pause := e.newPause()
 	for {
 		answer := try()
 		o.request(answer)
@@ -141,9 +144,10 @@ func (e *pushExporter) insist(a attempt, o *outcome, try func() otlpanswer.Answe
 	}
 }
 
-func newPause() *backoff.ExponentialBackOff {
+func (e *pushExporter) newPause() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = firstRetry, lastRetry
+	b.InitialInterval = min(firstRetry, e.timeout/attempts)
+	b.MaxInterval = min(lastRetry, e.timeout/(attempts/4))
 	b.Reset()
 	return b
 }

@@ -178,7 +178,9 @@ func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func
 	st.PointsReplayed += o.replayed
 	st.Bytes += o.bytes
 	st.LastAttempt, st.Duration = at, took
-	s.due = o.due()
+	if !o.probe {
+		s.due = o.due()
+	}
 	if o.failed() {
 		return s.noteFailure(o)
 	}

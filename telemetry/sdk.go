@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type SDK struct {
 	console     *exporter.Console
 	listener    *listener
 	middleware  []middleware.Option
+	mux         atomic.Pointer[http.ServeMux] // what Mount was given last
 
 	stopping atomic.Bool
 	stop     sync.Once
@@ -79,8 +81,10 @@ func (s *SDK) MetricsHandler() http.Handler {
 }
 
 // Mount registers the pull exit on mux as /metrics. It does nothing where there is no pull exit.
-// HEAD and methods the page refuses with 405 are the handler's to answer, so the pattern has none.
+// HEAD and methods the page refuses with 405 are the handler's to answer, so the pattern has none. A
+// later [SDK.Middleware] asks mux for the route of requests that other middleware has copied.
 func (s *SDK) Mount(mux *http.ServeMux) {
+	s.mux.Store(mux)
 	if s.pull != nil {
 		mux.Handle("/metrics", s.pull)
 	}
@@ -92,7 +96,11 @@ func (s *SDK) Middleware(next http.Handler, opts ...middleware.Option) http.Hand
 	if s.cfg.Disabled {
 		return next
 	}
-	m, err := middleware.New(append(s.middleware[:len(s.middleware):len(s.middleware)], opts...)...)
+	base := slices.Clone(s.middleware)
+	if mux := s.mux.Load(); mux != nil {
+		base = append(base, middleware.WithMux(mux))
+	}
+	m, err := middleware.New(append(base, opts...)...)
 	if err != nil {
 		s.opts.errorHandler(err)
 		return next

@@ -85,7 +85,9 @@ func (c Config) checkIdentity() []problem {
 }
 
 func (c Config) checkExporters() []problem {
-	bad := func(wrong string) problem { return problem{"Exporters", fmt.Sprint(c.Exporters), wrong, allowedExporters} }
+	bad := func(wrong string) problem {
+		return problem{"Exporters", fmt.Sprint(c.Exporters), wrong, allowedExporters}
+	}
 	var problems []problem
 	for i, name := range c.Exporters {
 		switch {

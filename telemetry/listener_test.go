@@ -1,0 +1,225 @@
+package telemetry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var always = func() error { return nil }
+
+func page(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+func startListener(t *testing.T, cfg ListenerConfig, handler http.Handler, ready func() error) *listener {
+	t.Helper()
+	cfg.Host, cfg.Port = "127.0.0.1", -1
+	l, err := openListener(cfg, handler, ready, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// ask sends one request over a connection of its own.
+func ask(t *testing.T, url string, cfg *tls.Config, user, password string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != "" {
+		req.SetBasicAuth(user, password)
+	}
+	transport := &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func TestListener(t *testing.T) {
+	var notReady error
+	l := startListener(t, ListenerConfig{}, page("metrics"), func() error { return notReady })
+	want := func(path string, status int, body string) {
+		t.Helper()
+		if gotStatus, got := ask(t, "http://"+l.addr()+path, nil, "", ""); gotStatus != status || !strings.Contains(got, body) {
+			t.Errorf("%s: got %d %q, want %d %q", path, gotStatus, got, status, body)
+		}
+	}
+	want("/metrics", 200, "metrics")
+	want("/healthz", 200, "ok")
+	want("/readyz", 200, "ok")
+	want("/", 404, "")
+	notReady = errors.New("the first collection has not been made")
+	want("/readyz", 503, "not ready: the first collection has not been made")
+	want("/healthz", 200, "ok")
+}
+
+func TestListenerHasLimits(t *testing.T) {
+	s := newListenerServer(nil, slog.New(slog.DiscardHandler))
+	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
+		t.Errorf("a limit is missing: %+v", s)
+	}
+}
+
+func TestListenerAddress(t *testing.T) {
+	tests := []struct {
+		cfg  ListenerConfig
+		want string
+	}{
+		{ListenerConfig{Host: "::1"}, "[::1]:9464"},
+		{ListenerConfig{Port: 9000}, "localhost:9000"},
+		{ListenerConfig{Host: "0.0.0.0", Port: -1}, "0.0.0.0:0"},
+	}
+	for _, test := range tests {
+		if got := test.cfg.address(); got != test.want {
+			t.Errorf("%+v: got %s, want %s", test.cfg, got, test.want)
+		}
+	}
+}
+
+func TestListenerTLSAndBasicAuth(t *testing.T) {
+	l := startListener(t, ListenerConfig{WebConfigFile: "testdata/web/good.yml"}, page("metrics"), always)
+	roots, err := loadAuthorities("testdata/web/server.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	url := "https://" + l.addr() + "/metrics"
+	if status, body := ask(t, url, trust, "scraper", "fakepassword"); status != 200 || body != "metrics" {
+		t.Errorf("got %d %s", status, body)
+	}
+	for _, user := range []string{"", "scraper", "stranger"} {
+		if status, body := ask(t, url, trust, user, "wrong"); status != 401 {
+			t.Errorf("user %q: got %d %s, want 401", user, status, body)
+		}
+	}
+	if status, _ := ask(t, url, nil, "scraper", "fakepassword"); status != 0 {
+		t.Errorf("a client that does not trust the certificate got %d", status)
+	}
+}
+
+func TestListenerMutualTLS(t *testing.T) {
+	l := startListener(t, ListenerConfig{WebConfigFile: "testdata/web/mtls.yml"}, page("metrics"), always)
+	client, err := Config{Push: PushConfig{
+		Certificate:       "testdata/web/server.crt",
+		ClientCertificate: "testdata/web/server.crt", ClientKey: "testdata/web/server.key",
+	}}.tlsConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "https://" + l.addr() + "/metrics"
+	if status, body := ask(t, url, client, "", ""); status != 200 {
+		t.Errorf("got %d %s", status, body)
+	}
+	client.Certificates = nil
+	if status, body := ask(t, url, client, "", ""); status != 0 {
+		t.Errorf("without a certificate: got %d %s", status, body)
+	}
+}
+
+// Each file has one defect, and says in its first line what the error must say.
+func TestListenerBadWebConfig(t *testing.T) {
+	files, err := filepath.Glob("testdata/web/*.bad.yml")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		says := strings.TrimPrefix(line, "# says: ")
+		l, err := openListener(ListenerConfig{Host: "127.0.0.1", Port: -1, WebConfigFile: file}, nil, always, slog.New(slog.DiscardHandler))
+		if err == nil {
+			t.Errorf("%s: no error", file)
+			_ = l.shutdown(t.Context())
+			continue
+		}
+		for _, part := range []string{`Listener.WebConfigFile="` + file + `": `, says} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%v\ndoes not say %q", err, part)
+			}
+		}
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("a secret in %v", err)
+		}
+	}
+}
+
+func TestListenerBusyPort(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	port := busy.Addr().(*net.TCPAddr).Port
+	_, err = openListener(ListenerConfig{Host: "127.0.0.1", Port: port}, nil, always, slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range []string{`OTEL_EXPORTER_PROMETHEUS_PORT="` + strconv.Itoa(port) + `"`, busy.Addr().String(), "address already in use"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%v\ndoes not say %q", err, part)
+		}
+	}
+}
+
+// A request that never ends is cut off at the deadline.
+func TestListenerShutdownKeepsDeadline(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	l := startListener(t, ListenerConfig{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-release
+	}), always)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		ask(t, "http://"+l.addr()+"/metrics", nil, "", "")
+	}()
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := l.shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	<-answered
+	close(release)
+	if status, _ := ask(t, "http://"+l.addr()+"/healthz", nil, "", ""); status != 0 {
+		t.Errorf("after shutdown: got %d", status)
+	}
+}
+
+func TestListenerShutdownAtOnce(t *testing.T) {
+	for range 20 {
+		l := startListener(t, ListenerConfig{WebConfigFile: "testdata/web/good.yml"}, nil, always)
+		if err := l.shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

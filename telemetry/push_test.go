@@ -1,0 +1,256 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/duotel/duotel/telemetry"
+	"github.com/duotel/duotel/telemetry/telemetrytest"
+)
+
+// environ is an environment for FromEnv.
+func environ(vars map[string]string) func(string) (string, bool) {
+	return func(key string) (string, bool) {
+		v, ok := vars[key]
+		return v, ok
+	}
+}
+
+// TestF14PushFromTheEnvironment also has what F14 asks: variables that are not in the environment given to
+// FromEnv, but in the process's, change nothing that is sent.
+func TestF14PushFromTheEnvironment(t *testing.T) {
+	for key, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1/elsewhere", "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "X-Axiom-Metrics-Dataset=stolen,evil=1",
+		"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_METRICS_INSECURE": "true", "OTEL_METRIC_EXPORT_INTERVAL": "1",
+	} {
+		t.Setenv(key, value)
+	}
+	backend := telemetrytest.NewBackend(t, telemetrytest.WithPath("/some/where"))
+	cfg, err := telemetry.FromEnv(environ(map[string]string{
+		"OTEL_SERVICE_NAME":                   "shop",
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": backend.HTTPEndpoint(),
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS":  "Authorization=Bearer%20x,X-Axiom-Metrics-Dataset=demo",
+		"METRICS_CUSTOM_LABELS":               "region=eu",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "legacy", Help: "h"}, func() float64 { return 7 }))
+	sdk, _ := newSDK(t, cfg, telemetry.WithGatherer(reg))
+	must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 3)
+	if err := sdk.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	requests := backend.Accepted()
+	if len(requests) != 1 {
+		t.Fatalf("%d requests, want 1", len(requests))
+	}
+	r := requests[0]
+	for key, want := range map[string]string{"Authorization": "Bearer x", "X-Axiom-Metrics-Dataset": "demo", "Content-Type": "application/x-protobuf", "Evil": ""} {
+		if got := r.Header.Get(key); got != want {
+			t.Errorf("header %s is %q, want %q", key, got, want)
+		}
+	}
+	if r.Path != "/some/where" || r.Encoding != "" {
+		t.Errorf("path %q, encoding %q; want the endpoint's path and no encoding", r.Path, r.Encoding)
+	}
+	for name, want := range map[string]float64{"jobs": 3, "legacy": 7} {
+		if got := backend.Sum(name, nil); got != want {
+			t.Errorf("%s arrived as %v, want %v", name, got, want)
+		}
+	}
+	if len(backend.Find("go.goroutine.count", nil)) == 0 || len(backend.Find("go_goroutines", nil)) != 0 {
+		t.Error("push should carry the semantic conventions' runtime metrics, and not client_golang's")
+	}
+	res := backend.Find("jobs", nil)[0].Resource
+	if res["service.name"] != "shop" || res["region"] != "eu" || res["service.instance.id"] == "" { // F18
+		t.Errorf("the resource is %v", res)
+	}
+}
+
+// TestNoPushNoCost is the second half of the promise: without an endpoint nothing of push exists.
+func TestNoPushNoCost(t *testing.T) {
+	stacks := func() string {
+		buf := make([]byte, 1<<20)
+		return string(buf[:runtime.Stack(buf, true)])
+	}
+	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop"})
+	scrape(sdk.MetricsHandler())
+	if s := stacks(); strings.Contains(s, "PeriodicReader") || strings.Contains(s, "exporter.(*Push)") {
+		t.Errorf("a goroutine of push runs:\n%s", s)
+	}
+	if st := sdk.Status(); st.Push != nil {
+		t.Errorf("Status has a push exit: %+v", st.Push)
+	}
+	backend := telemetrytest.NewBackend(t)
+	sdk, _ = newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
+	if s := stacks(); !strings.Contains(s, "PeriodicReader") {
+		t.Error("with push on there is no PeriodicReader, so the check above sees nothing")
+	}
+}
+
+func TestF3PushGoesOnBesideAFailingCallback(t *testing.T) {
+	backend := telemetrytest.NewBackend(t)
+	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
+	m := sdk.MeterProvider().Meter("app")
+	must(m.Int64ObservableGauge("bad", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { return errors.New("no database") })))
+	must(m.Int64ObservableGauge("worse", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { panic("nil map") })))
+	must(m.Int64Counter("good")).Add(t.Context(), 2)
+	for range 2 { // the counter of failures shows those of the collection before
+		if err := sdk.ForceFlush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := backend.Sum("good", nil); got != 2 {
+		t.Errorf("good arrived as %v, want 2", got)
+	}
+	if got := backend.Sum("duotel.callback.failures", nil); got < 2 {
+		t.Errorf("%v failures arrived, want both", got)
+	}
+}
+
+func TestShutdownKeepsItsDeadline(t *testing.T) {
+	answers := map[string]telemetrytest.Answer{
+		"hang": telemetrytest.Hang(), "reset": telemetrytest.Reset(), "503": telemetrytest.Status(http.StatusServiceUnavailable),
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			backend := telemetrytest.NewBackend(t)
+			backend.Default(answer)
+			sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
+			must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 3)
+			const deadline = 200 * time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			begin := time.Now()
+			err := sdk.Shutdown(ctx)
+			if took := time.Since(begin); took > deadline+time.Second {
+				t.Errorf("Shutdown took %v", took)
+			}
+			if err == nil {
+				t.Error("Shutdown says nothing of what was lost")
+			}
+			if st := sdk.Status().Push; st.PointsLost == 0 {
+				t.Errorf("F16: no point is counted as lost: %+v", st)
+			}
+		})
+	}
+}
+
+// TestRun checks the last push of each ending, in a process of its own.
+func TestRun(t *testing.T) {
+	cases := map[string]struct {
+		status int
+		output string
+	}{
+		"return": {0, "returned <nil>"},
+		"error":  {0, "returned no such job"},
+		"panic":  {2, "panic: job bug"},
+		"signal": {0, "returned context canceled"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			backend := telemetrytest.NewBackend(t)
+			cmd := exec.Command(os.Args[0], "-test.run=^TestRunJob$", "-test.v")
+			cmd.Env = append(os.Environ(), "DUOTEL_TEST_JOB="+name, "OTEL_SERVICE_NAME=job", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="+backend.HTTPEndpoint())
+			out, err := cmd.CombinedOutput()
+			if status := cmd.ProcessState.ExitCode(); status != c.status {
+				t.Errorf("exit status %d (%v), want %d", status, err, c.status)
+			}
+			if !strings.Contains(string(out), c.output) {
+				t.Errorf("no %q in the output:\n%s", c.output, out)
+			}
+			if got := backend.Sum("jobs", nil); got != 1 {
+				t.Errorf("jobs arrived as %v, want 1", got)
+			}
+			if n := len(backend.Accepted()); n != 1 {
+				t.Errorf("%d pushes, want 1", n)
+			}
+		})
+	}
+}
+
+// TestRunJob is the process that TestRun starts.
+func TestRunJob(t *testing.T) {
+	job := os.Getenv("DUOTEL_TEST_JOB")
+	if job == "" {
+		t.Cleanup(func() { otel.SetMeterProvider(metricnoop.NewMeterProvider()) })
+		err := telemetry.Run(t.Context(), func(context.Context) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	err := telemetry.Run(t.Context(), func(ctx context.Context) error {
+		must(otel.Meter("app").Int64Counter("jobs")).Add(ctx, 1)
+		switch job {
+		case "error":
+			return errors.New("no such job")
+		case "panic":
+			panic("job bug")
+		case "signal":
+			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	})
+	fmt.Println("returned", err)
+}
+
+// FuzzStartUp feeds environments through FromEnv, New and Shutdown: whatever is accepted must start,
+// be scraped and stop.
+func FuzzStartUp(f *testing.F) {
+	f.Add("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:1/v1/metrics", "OTEL_METRICS_EXPORTER", "prometheus,otlp")
+	f.Add("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=b%20c", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	f.Add("METRICS_NAMESPACE", "acme", "METRICS_CUSTOM_LABELS", "a=b,c=%C3%A9")
+	f.Add("METRICS_EXCLUDED_HANDLERS", "^/x", "OTEL_SERVICE_NAME", "\xff")
+	f.Add("OTEL_SDK_DISABLED", "true", "OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=1")
+	fixed := map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1/v1/metrics"}
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 string) {
+		env := maps.Clone(fixed)
+		env[k1], env[k2] = v1, v2
+		for _, key := range []string{"OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT"} {
+			delete(env, key) // a fuzzer must not open ports
+		}
+		if e := env["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"]; e != "" {
+			env["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] = fixed["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] // nor dial elsewhere
+		}
+		if env["OTEL_METRICS_EXPORTER"] == "console" {
+			return
+		}
+		cfg, err := telemetry.FromEnv(environ(env))
+		if err != nil {
+			return
+		}
+		sdk, _ := newSDK(t, cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w := scrape(sdk.MetricsHandler())
+		if w.Code != http.StatusOK && w.Code != http.StatusNotFound {
+			t.Errorf("the scrape is answered %d: %s", w.Code, w.Body)
+		}
+		_ = sdk.Shutdown(ctx)
+		if ctx.Err() != nil {
+			t.Error("Shutdown took its whole deadline against a refused connection")
+		}
+	})
+}
