@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/proto"
 )
 
 // tolerant is a gatherer whose panic is an error, so that it cannot take other gatherers down, and
@@ -45,18 +46,10 @@ func tolerantAll(gatherers []prometheus.Gatherer, filter Filter) []prometheus.Ga
 	return out
 }
 
-// rendered is a gatherer of families that are there already.
-type rendered struct {
-	families []*dto.MetricFamily
-	err      error
-}
-
-func (r rendered) Gather() ([]*dto.MetricFamily, error) { return r.families, r.err }
-
 // merge joins families of several gatherers by name. The first to have a series keeps it; the
 // others' are left out and named in the error. Of fallback, only families that nobody else has.
-func merge(first rendered, others []prometheus.Gatherer, fallback prometheus.Gatherer) ([]*dto.MetricFamily, error) {
-	families, err := append(prometheus.Gatherers{first}, others...).Gather()
+func merge(gatherers []prometheus.Gatherer, fallback prometheus.Gatherer) ([]*dto.MetricFamily, error) {
+	families, err := prometheus.Gatherers(gatherers).Gather()
 	if fallback == nil {
 		return families, err
 	}
@@ -84,24 +77,21 @@ func constantLabels(labels map[string]string) []*dto.LabelPair {
 	return pairs
 }
 
-// addLabels puts extra on every series that has no label of the name. A registry shares label slices
-// between gatherings, so they are replaced, not changed.
-func addLabels(families []*dto.MetricFamily, extra []*dto.LabelPair) {
+// withLabels returns m with extra. A label of m's own with one of their names becomes exported_<name>,
+// as Prometheus does with labels that clash. m may be shared, so it is not changed.
+func withLabels(m *dto.Metric, extra []*dto.LabelPair) *dto.Metric {
 	if len(extra) == 0 {
-		return
+		return m
 	}
-	for _, mf := range families {
-		for _, m := range mf.Metric {
-			labels := slices.Clone(m.Label)
-			for _, pair := range extra {
-				if !slices.ContainsFunc(m.Label, func(p *dto.LabelPair) bool { return p.GetName() == pair.GetName() }) {
-					labels = append(labels, pair)
-				}
-			}
-			slices.SortFunc(labels, byLabelName)
-			m.Label = labels
+	labels := slices.Clone(extra)
+	for _, own := range m.Label {
+		if slices.ContainsFunc(extra, func(p *dto.LabelPair) bool { return p.GetName() == own.GetName() }) {
+			own = &dto.LabelPair{Name: proto.String("exported_" + own.GetName()), Value: own.Value}
 		}
+		labels = append(labels, own)
 	}
+	slices.SortFunc(labels, byLabelName)
+	return &dto.Metric{Label: labels, Gauge: m.Gauge, Counter: m.Counter, Summary: m.Summary, Untyped: m.Untyped, Histogram: m.Histogram, TimestampMs: m.TimestampMs}
 }
 
 func byLabelName(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) }

@@ -91,7 +91,7 @@ func TestPullShowsSourceAndGatherers(t *testing.T) {
 		c.Gatherers = []prometheus.Gatherer{reg}
 		c.Fallback = fallback
 		c.Namespace = "acme"
-		c.Labels = map[string]string{"region": "eu", "queue": "loses"}
+		c.Labels = map[string]string{"region": "eu", "queue": "constant"}
 	})
 	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3, metric.WithAttributes(attribute.String("queue", "mail")))
 
@@ -112,18 +112,20 @@ func TestPullShowsSourceAndGatherers(t *testing.T) {
 		if labels["region"] != "eu" {
 			t.Errorf("%s has labels %v, want region=eu", name, labels)
 		}
-		if name == "acme_jobs_total" && labels["queue"] != "mail" {
-			t.Errorf("the series' own label lost: %v", labels)
+		if name == "acme_jobs_total" && (labels["exported_queue"] != "mail" || labels["queue"] != "constant") {
+			t.Errorf("the series' own label is lost: %v", labels)
 		}
 	}
-	if n := r.Stats().Dropped; n != 0 {
+	if n := r.Stats().Dropped(); n != 0 {
 		t.Errorf("%d metrics dropped (%q), want 0", n, r.errors)
 	}
 }
 
 func TestPullNegotiates(t *testing.T) {
 	r := newPull(t, nil)
-	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3)
+	for i := range 50 { // small answers are not compressed
+		must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3, metric.WithAttributes(attribute.Int("i", i)))
+	}
 	formats := map[string]string{
 		"": "text/plain; version=0.0.4",
 		"application/openmetrics-text;version=1.0.0":                                                 "application/openmetrics-text; version=1.0.0",
@@ -138,7 +140,7 @@ func TestPullNegotiates(t *testing.T) {
 		}
 	}
 	om := r.get(http.MethodGet, "Accept", "application/openmetrics-text;version=1.0.0").Body.String()
-	for _, want := range []string{"# EOF\n", "# TYPE jobs counter"} {
+	for _, want := range []string{"# EOF\n", "jobs_created{", "# TYPE jobs counter"} {
 		if !strings.Contains(om, want) {
 			t.Errorf("OpenMetrics has no %q:\n%s", want, om)
 		}
@@ -245,7 +247,7 @@ func TestF5PullPanickingCollector(t *testing.T) {
 			t.Fatalf("the good series is missing: %v", got)
 		}
 	}
-	if n := r.Stats().Dropped; n != 4 {
+	if n := r.Stats().Dropped(); n != 4 {
 		t.Errorf("%d dropped, want 4: two sources, two scrapes", n)
 	}
 	if all := strings.Join(r.errors, "\n"); len(r.errors) != 2 || !strings.Contains(all, "collector bug") || !strings.Contains(all, "gatherer bug") {
@@ -272,7 +274,7 @@ func TestF7PullSameMetricTwice(t *testing.T) {
 	if got["good"] == nil {
 		t.Error("the registry's good metric is missing")
 	}
-	if n := r.Stats().Dropped; n != 2 {
+	if n := r.Stats().Dropped(); n != 2 {
 		t.Errorf("%d dropped, want 2 (%q)", n, r.errors)
 	}
 }

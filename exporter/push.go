@@ -80,6 +80,7 @@ func newPushClient(cfg PushConfig, endpoint *url.URL) (otlptransport.Client, err
 		Gzip:            cfg.Compression == CompressionGzip,
 		TLS:             cfg.TLS,
 		Proxy:           cfg.Proxy,
+		Dial:            cfg.Dial,
 		MaxRequestBytes: maxRequestBytes,
 	}
 	if cfg.Protocol == ProtocolGRPC {

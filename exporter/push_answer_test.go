@@ -141,15 +141,18 @@ func TestPushConnectionFailureReasons(t *testing.T) {
 	secure.Config.ErrorLog = nil
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	for _, tt := range []struct{ reason, http, grpc string }{
-		{"refused", "http://" + closed, "http://" + closed},
-		{"dns", "http://no.such.host.invalid/v1/metrics", "http://no.such.host.invalid:4317"},
-		{"tls", strings.Replace(plain.http, "http:", "https:", 1), "https://" + plain.grpc},
-		{"tls", secure.URL, secure.URL},
+	for _, tt := range []struct {
+		reason, http, grpc string
+		timeout            time.Duration
+	}{
+		{"refused", "http://" + closed, "http://" + closed, 500 * time.Millisecond},
+		{"dns", "http://no.such.host.invalid/v1/metrics", "http://no.such.host.invalid:4317", 500 * time.Millisecond},
+		{"tls", strings.Replace(plain.http, "http:", "https:", 1), "https://" + plain.grpc, 0},
+		{"tls", secure.URL, secure.URL, 0},
 	} {
 		for protocol, endpoint := range map[exporter.Protocol]string{exporter.ProtocolHTTPProtobuf: tt.http, exporter.ProtocolGRPC: tt.grpc} {
 			t.Run(tt.reason+" "+string(protocol), func(t *testing.T) {
-				p, log := newPush(t, exporter.PushConfig{Endpoint: endpoint, Protocol: protocol, ExportTimeout: 500 * time.Millisecond})
+				p, log := newPush(t, exporter.PushConfig{Endpoint: endpoint, Protocol: protocol, ExportTimeout: tt.timeout})
 				checkFailing(t, p, log, tt.reason, nil)
 				if got := p.Stats().AmbiguousRequests; got != 0 {
 					t.Errorf("%d requests may have arrived, want none", got)

@@ -1,10 +1,12 @@
 package exporter
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,6 +49,8 @@ type PushConfig struct {
 	Insecure bool
 	// Proxy selects the proxy of a request over http/protobuf. Default: none. grpc is always direct.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens the connections. Default: the system's network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Temporality is cumulative (default), delta or lowmemory.
 	Temporality Temporality
 	// Asynchronous reports whether a monotonic sum belongs to an observable counter, which

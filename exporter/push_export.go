@@ -166,7 +166,7 @@ func (e *pushExporter) stopping(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		by = by.Add(time.Until(deadline) / 2)
 	}
-	e.yieldBy.Store(&by)
+	past := time.Time{}; e.yieldBy.Store(&past)
 	e.close()
 }
 

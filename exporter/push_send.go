@@ -133,14 +133,21 @@ func (e *pushExporter) send(a attempt, c *cargo, s span, o *outcome) otlpanswer.
 	return e.insist(a, o, func() otlpanswer.Answer { return e.client.Send(a, request) })
 }
 
+// insist tries until that no longer helps. When the time runs out in the middle of a try, the answer
+// before says more about the backend than that.
 func (e *pushExporter) insist(a attempt, o *outcome, try func() otlpanswer.Answer) otlpanswer.Answer {
 	pause := e.newPause()
+	var before otlpanswer.Answer
 	for {
 		answer := try()
 		o.request(answer)
+		if !answer.Accepted() && a.Err() != nil && !before.Accepted() {
+			return before
+		}
 		if !answer.Retryable() || !a.wait(max(pause.NextBackOff(), answer.RetryAfter)) {
 			return answer
 		}
+		before = answer
 	}
 }
 

@@ -71,11 +71,15 @@ type seriesKey struct {
 	protocol protocol
 	https    bool
 	ending   ending
+	own      *attribute.Set // the application's, one pointer per set, or nil
 }
 
 // set builds the attribute set that k stands for.
 func (k seriesKey) set() attribute.Set {
 	attrs := make([]attribute.KeyValue, 0, 6)
+	if k.own != nil {
+		attrs = k.own.ToSlice()
+	}
 	attrs = append(
 		attrs,
 		semconv.HTTPRequestMethodKey.String(methods[k.method]),

@@ -24,6 +24,32 @@ func (c *cache[K, V]) get(k K) (v V, ok bool) {
 	return v, ok
 }
 
+// putUpTo stores what build makes for k unless it is there already, and returns what is stored; where the
+// cache has limit keys, it returns the zero V.
+func (c *cache[K, V]) putUpTo(limit int, k K, build func() V) (v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, ok := c.get(k); ok {
+		return old
+	}
+	if m := c.read.Load(); m != nil && len(*m) >= limit {
+		return v
+	}
+	v = build()
+	c.store(k, v)
+	return v
+}
+
+// store adds to a copy of the map. c.mu is held.
+func (c *cache[K, V]) store(k K, v V) {
+	next := map[K]V{}
+	if m := c.read.Load(); m != nil {
+		next = maps.Clone(*m)
+	}
+	next[k] = v
+	c.read.Store(&next)
+}
+
 // put stores v unless k is there already or the cache is full, and returns what to use for k.
 func (c *cache[K, V]) put(k K, v V) V {
 	c.mu.Lock()
@@ -31,14 +57,8 @@ func (c *cache[K, V]) put(k K, v V) V {
 	if old, ok := c.get(k); ok {
 		return old
 	}
-	next := map[K]V{}
-	if m := c.read.Load(); m != nil {
-		if len(*m) >= cacheLimit {
-			return v
-		}
-		next = maps.Clone(*m)
+	if m := c.read.Load(); m == nil || len(*m) < cacheLimit {
+		c.store(k, v)
 	}
-	next[k] = v
-	c.read.Store(&next)
 	return v
 }

@@ -23,6 +23,10 @@ type client struct {
 	responseSize metric.Int64Histogram
 	active       metric.Int64UpDownCounter
 
+	own       *ownAttributes
+	template  func(*http.Request) string
+	templates cache[string, string]
+
 	series cache[clientKey, []metric.RecordOption]
 	levels cache[target, []metric.AddOption]
 }
@@ -34,6 +38,8 @@ func newClient(c *config) (*client, error) {
 		requestSize:  b.bytes(httpconv.ClientRequestBodySize{}, c.sizeBuckets),
 		responseSize: b.bytes(httpconv.ClientResponseBodySize{}, c.sizeBuckets),
 		active:       b.level(httpconv.ClientActiveRequests{}),
+		own:          newOwnAttributes(c, clientLabelerOf),
+		template:     c.urlTemplate,
 	}, errors.Join(b.errs...)
 }
 
@@ -43,11 +49,13 @@ type target struct {
 	scheme  string
 	address string
 	port    uint16
+	// template is that of the URL, where the application gives one.
+	template string
 }
 
 // targetOf reads the server's name and port off the URL, as the conventions say: not off the Host header.
-func targetOf(r *http.Request) target {
-	t := target{method: methodOf(r.Method)}
+func (c *client) targetOf(r *http.Request) target {
+	t := target{method: methodOf(r.Method), template: c.templateOf(r)}
 	if r.Method == "" {
 		t.method = methodOf(http.MethodGet)
 	}
@@ -72,12 +80,16 @@ func portOf(u *url.URL) uint16 {
 }
 
 func (t target) attributes() []attribute.KeyValue {
-	return []attribute.KeyValue{
+	attrs := []attribute.KeyValue{
 		semconv.HTTPRequestMethodKey.String(methods[t.method]),
 		semconv.URLScheme(t.scheme),
 		semconv.ServerAddress(t.address),
 		semconv.ServerPort(int(t.port)),
 	}
+	if t.template != "" {
+		attrs = append(attrs, semconv.URLTemplate(t.template))
+	}
+	return attrs
 }
 
 // clientKey is everything that tells one series of the client's histograms from another.
@@ -86,10 +98,14 @@ type clientKey struct {
 	status    int
 	protocol  protocol
 	errorType string
+	own       *attribute.Set // the application's, one pointer per set, or nil
 }
 
 func (k clientKey) set() attribute.Set {
 	attrs := k.attributes()
+	if k.own != nil {
+		attrs = append(attrs, k.own.ToSlice()...)
+	}
 	if v := protocols[k.protocol]; v != "" {
 		attrs = append(attrs, semconv.NetworkProtocolVersion(v))
 	}
@@ -120,6 +136,7 @@ func (c *client) level(t target) []metric.AddOption {
 type attempt struct {
 	client         *client
 	ctx            context.Context
+	request        *http.Request
 	target         target
 	start          time.Duration
 	options        []metric.RecordOption
@@ -158,6 +175,7 @@ func (a *attempt) failed(errorType string) {
 }
 
 func (a *attempt) timed(k clientKey) {
+	k.own = a.client.own.of(a.request)
 	a.options = a.client.options(k)
 	a.client.duration.Record(a.ctx, (now() - a.start).Seconds(), a.options...)
 }

@@ -36,7 +36,7 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	}
 	return &gate{
 		exclusion:    &m.server.exclusion,
-		instrumented: m.config.tracedHandler(&measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil}),
+		instrumented: m.config.tracedHandler(&measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}),
 		bare:         next,
 	}
 }
@@ -47,12 +47,18 @@ type measured struct {
 	next   http.Handler
 	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
 	traced bool
+
+	// labeler says that requests get a Labeler where they have none.
+	labeler bool
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if outer := h.outer(w); outer != nil {
 		outer.nest(h.next, w, r)
 		return
+	}
+	if h.labeler {
+		r = withLabeler(r)
 	}
 	rec := newRecorder()
 	rec.begin(h, w, r)

@@ -27,6 +27,13 @@ type config struct {
 	mux             *http.ServeMux
 	durationBuckets []float64
 	sizeBuckets     []float64
+
+	attributes     []attributesFunc
+	attributeLimit int
+	labeler        bool
+	streams        map[string]bool // by route: always, or never
+	contested      []string        // routes that were given as both
+	urlTemplate    func(*http.Request) string
 }
 
 // WithMeterProvider sets where the instruments are created. Default: [otel.GetMeterProvider].
@@ -70,9 +77,15 @@ func WithMux(mux *http.ServeMux) Option {
 	return func(c *config) { c.mux = mux }
 }
 
+// DefaultDurationBuckets returns the upper bounds, in seconds, of the request duration's buckets unless
+// [WithDurationBuckets] says otherwise. They are those of the semantic conventions, for servers and
+// clients. The slice is the caller's.
+func DefaultDurationBuckets() []float64 {
+	return []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+}
+
 // WithDurationBuckets sets the upper bounds, in seconds, of the request duration's buckets. They must
-// be finite and ascend. Default: the conventions' 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
-// 0.75, 1, 2.5, 5, 7.5, 10.
+// be finite and ascend. Default: [DefaultDurationBuckets].
 func WithDurationBuckets(bounds ...float64) Option {
 	return func(c *config) { c.durationBuckets = slices.Clone(bounds) }
 }
@@ -88,7 +101,8 @@ func newConfig(opts []Option) (*config, error) {
 	c := &config{
 		meters:          otel.GetMeterProvider(),
 		excludedPaths:   DefaultExcludedPaths(),
-		durationBuckets: []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10},
+		durationBuckets: DefaultDurationBuckets(),
+		attributeLimit:  defaultAttributeLimit,
 		sizeBuckets:     []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8},
 	}
 	for _, o := range opts {
@@ -103,6 +117,7 @@ func (c *config) validate() error {
 	errs := []error{
 		checkBounds("WithDurationBuckets", c.durationBuckets),
 		checkBounds("WithSizeBuckets", c.sizeBuckets),
+		c.checkOwn(),
 	}
 	if slices.Contains(c.excluded, nil) {
 		errs = append(errs, errors.New(`middleware: WithExcluded="<nil>": not an expression; every argument must be a compiled one`))

@@ -108,6 +108,7 @@ func (rec *recorder) key() seriesKey {
 		method:   rec.method,
 		protocol: protocolOf(r.ProtoMajor, r.ProtoMinor),
 		https:    r.TLS != nil,
+		own:      rec.handler.server.own.of(r),
 	}
 	k.status, k.ending = rec.outcome()
 	return k

@@ -34,7 +34,9 @@ type server struct {
 	active         metric.Int64UpDownCounter
 	activeStreams  metric.Int64UpDownCounter
 
+	own       *ownAttributes
 	exclusion exclusion
+	streams   map[string]bool // by route: always, or never
 	series    cache[seriesKey, *series]
 	joined    cache[[2]string, string]            // routes of nested routers, by prefix and pattern
 	levels    [len(methods)][2][]metric.AddOption // by method and by https
@@ -62,6 +64,8 @@ func newServer(c *config) (*server, error) {
 		active:         b.level(httpconv.ServerActiveRequests{}),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
 		activeStreams:  b.level(activeStreams),
+		own:            newOwnAttributes(c, labelerOf),
+		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
 	for m := range methods {

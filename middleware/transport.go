@@ -11,7 +11,7 @@ import (
 // NewTransport returns base, measured: http.client.request.duration until the response's header is
 // there, http.client.active_requests until its body was read to the end or closed, and the sizes of both
 // bodies. Every attempt counts, so a redirect that an [http.Client] follows is a request of its own. The
-// server's address and port are those of the URL. With [WithTracerProvider] the requests get spans, and
+// server's address and port are those of the URL; its path is on no series, but see [WithURLTemplate]. With [WithTracerProvider] the requests get spans, and
 // carry them on.
 //
 // base may be nil: [http.DefaultTransport]. Every invalid option, and every instrument the meter provider
@@ -56,7 +56,7 @@ type measuredTransport struct {
 }
 
 func (t *measuredTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	a := &attempt{client: t.client, ctx: r.Context(), target: targetOf(r)}
+	a := &attempt{client: t.client, ctx: r.Context(), request: r, target: t.client.targetOf(r)}
 	if r.Body != nil && r.Body != http.NoBody {
 		// A RoundTripper may not touch the caller's request.
 		copied := *r

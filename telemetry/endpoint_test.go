@@ -44,7 +44,7 @@ func TestEndpointWarnings(t *testing.T) {
 		{[]string{endpointKey + "=http://h:4317/v1/metrics", grpc}, "the path is not used"},
 		{[]string{endpointKey + "=http://h", grpc}, "443"},
 		{[]string{endpointKey + "=http://h/m", "OTEL_METRICS_EXPORTER=prometheus"}, "nothing is pushed"},
-		{[]string{"OTEL_EXPORTER_PROMETHEUS_PORT=1", "OTEL_METRICS_EXPORTER=otlp"}, "not opened"},
+		{[]string{"OTEL_EXPORTER_PROMETHEUS_PORT=1", "OTEL_METRICS_EXPORTER=otlp"}, "it has no /metrics"},
 		{[]string{endpointKey + "=http://h/m", headersKey + "=Authorization="}, `"Authorization" has no value`},
 		{[]string{endpointKey + "=http://h/m", "OTEL_EXPORTER_OTLP_TIMEOUT=2000", "OTEL_METRIC_EXPORT_TIMEOUT=1000"}, "a whole push only 1s"},
 		{[]string{endpointKey + "=http://h/m", "OTEL_EXPORTER_OTLP_CERTIFICATE=testdata/web/server.crt"}, "no effect"},

@@ -124,6 +124,7 @@ func (s *SDK) openPull(_ context.Context, res *resource.Resource) error {
 		Namespace:    s.cfg.Pull.prefix(),
 		Labels:       s.cfg.Labels,
 		Filter:       s.opts.pullFilter,
+		Authorizer:   s.opts.authorizer,
 		ErrorHandler: s.opts.errorHandler,
 	})
 	return err

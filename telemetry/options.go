@@ -23,6 +23,7 @@ type options struct {
 	tracerProvider trace.TracerProvider
 	pullFilter     exporter.Filter
 	pushFilter     exporter.Filter
+	authorizer     exporter.Authorizer
 	console        io.Writer
 }
 
@@ -89,6 +90,10 @@ func WithPullFilter(f exporter.Filter) Option { return func(o *options) { o.pull
 
 // WithPushFilter admits metrics to the push exit and the console. Default: all.
 func WithPushFilter(f exporter.Filter) Option { return func(o *options) { o.pushFilter = f } }
+
+// WithAuthorizer decides who may scrape, and which series they see; [BearerTokenFile] makes one.
+// Default: everybody, everything.
+func WithAuthorizer(a exporter.Authorizer) Option { return func(o *options) { o.authorizer = a } }
 
 // WithConsole sets where the console exit writes. The caller keeps ownership of w. Default:
 // [os.Stdout].

@@ -182,7 +182,7 @@ func TestF7TwoSDKsAndTheDefaultRegistry(t *testing.T) {
 		if n := strings.Count(log.String(), "stays out"); n != 1 {
 			t.Errorf("the second registration is reported %d times: %s", n, log)
 		}
-		if n := sdk.Status().Pull.Dropped; n != 0 {
+		if n := sdk.Status().Pull.Dropped(); n != 0 {
 			t.Errorf("%d metrics dropped, want 0: the default registry has go_* too", n)
 		}
 	}

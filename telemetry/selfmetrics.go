@@ -47,15 +47,18 @@ type selfMetrics struct {
 func (b *selfMetrics) pull(stats func() exporter.PullStats) {
 	b.counter("duotel.scrapes", "{scrape}", "Scrapes answered, by outcome.", func(observe observeInt) {
 		for outcome, n := range stats().Scrapes {
-			if outcome == "" {
-				outcome = "ok"
-			}
 			observe(n, attribute.String("outcome", outcome))
 		}
 	})
-	b.counter("duotel.scrape.dropped", "{metric}", "Metrics left out of scrapes because they are invalid or clash with another.", func(observe observeInt) {
-		observe(stats().Dropped)
+	b.counter("duotel.dropped_series", "{series}", "Series left out of a scrape because they are invalid or clash with another, once per scrape.", func(observe observeInt) {
+		for reason, n := range stats().DroppedSeries {
+			observe(n, attribute.String("reason", reason))
+		}
 	})
+	b.counter("duotel.repaired_series", "{series}", "Series shown with invalid UTF-8 replaced by U+FFFD, once per scrape.", func(observe observeInt) { observe(stats().Repaired) })
+	b.counter("duotel.scrape.io", "By", "Bytes of scrape answers, before compression.", func(observe observeInt) { observe(stats().Bytes) })
+	b.gauge("duotel.scrape.last.duration", "s", "How long the scrape before this one took, collection included.", func(observe observeFloat) { observe(stats().LastDuration.Seconds()) })
+	b.gauge("duotel.scrape.last.series", "{series}", "Series in the scrape before this one.", func(observe observeFloat) { observe(float64(stats().LastSeries)) })
 }
 
 // push uses the semantic conventions' names where there are some

@@ -24,7 +24,7 @@ func (c Config) warnings() []string {
 	}
 	pull, push, _ := c.exits()
 	if c.Listener.enabled() && !pull {
-		warnings = append(warnings, "OTEL_EXPORTER_PROMETHEUS_HOST or _PORT asks for a listener, but the exits do not include prometheus: it is not opened")
+		warnings = append(warnings, "OTEL_EXPORTER_PROMETHEUS_HOST or _PORT asks for a listener, but the exits do not include prometheus: it has no /metrics")
 	}
 	if c.Push.Endpoint != "" && !push {
 		warnings = append(warnings, "an OTLP endpoint is set, but the exits do not include otlp: nothing is pushed; add otlp to OTEL_METRICS_EXPORTER")

@@ -58,7 +58,9 @@ func NewBackend(tb testing.TB, opts ...BackendOption) *Backend {
 
 // HTTPEndpoint is the URL to post to, such as "http://127.0.0.1:40001/v1/metrics". It stays the same
 // through [Backend.Down] and [Backend.Up].
-func (b *Backend) HTTPEndpoint() string { return b.scheme() + b.addr(&b.httpAddr) + b.options.httpPath() }
+func (b *Backend) HTTPEndpoint() string {
+	return b.scheme() + b.addr(&b.httpAddr) + b.options.httpPath()
+}
 
 // GRPCEndpoint is the endpoint for gRPC, such as "http://127.0.0.1:40002". It stays the same through
 // [Backend.Down] and [Backend.Up].

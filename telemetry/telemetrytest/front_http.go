@@ -27,7 +27,7 @@ func (f httpFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer f.site.leave()
 	client := r.Context().Done()
-	answer.wait(client, f.site.down)
+	answer.wait(client, nil)
 	switch answer.effect {
 	case hang:
 		select {

@@ -69,6 +69,7 @@ type streamOf[P, S any, A algebra[P, S]] struct {
 	series  map[attribute.Distinct]*series[S]
 	current int    // series seen in generation
 	at      uint64 // generation
+	out     []P    // memory of the last difference
 }
 
 func newStreamOf[S, P any, A algebra[P, S]](a A, scope instrumentation.Scope, m metricdata.Metrics) stream {
@@ -87,11 +88,8 @@ func (st *streamOf[P, S, A]) seen(generation uint64) int {
 }
 
 func (st *streamOf[P, S, A]) take(d *Difference, generation uint64, data metricdata.Aggregation) (metricdata.Aggregation, int) {
-	if st.at != generation {
-		st.at, st.current = generation, 0
-	}
-	in := st.algebra.points(data)
-	out := make([]P, 0, len(in))
+	in, first := st.algebra.points(data), st.at != generation
+	out := st.begin(generation, len(in))
 	for i := range in {
 		s := st.observe(&in[i], generation)
 		if s == nil {
@@ -110,7 +108,24 @@ func (st *streamOf[P, S, A]) take(d *Difference, generation uint64, data metricd
 		out = append(out, st.algebra.point(&diff, s.attributes, s.since, s.end, &in[i]))
 		d.owed = append(d.owed, s)
 	}
+	if first {
+		st.out = out
+	}
 	return st.algebra.data(out), len(out)
+}
+
+// begin returns memory for n points: that of the last generation, unless this one uses it already
+// because the metric came in parts.
+func (st *streamOf[P, S, A]) begin(generation uint64, n int) []P {
+	if st.at == generation {
+		return make([]P, 0, n)
+	}
+	st.at, st.current = generation, 0
+	if cap(st.out) < n || cap(st.out) > 4*n+slack {
+		return make([]P, 0, n)
+	}
+	clear(st.out)
+	return st.out[:0]
 }
 
 // observe notes the cumulative point p; nil when its series was already seen in this generation.

@@ -18,6 +18,7 @@ type Tracker struct {
 	cumulative func(scope instrumentation.Scope, metric string) bool
 	streams    map[streamKey]stream
 	generation uint64
+	owed       []acknowledger // memory of the last difference
 }
 
 // New returns a Tracker without baselines. cumulative selects the monotonic sums that stay
@@ -66,8 +67,8 @@ type acknowledger interface{ acknowledge() }
 
 // Difference is what to send. Its data points are counted in order, from zero.
 type Difference struct {
-	// Scopes is the data. It shares memory with what it was taken from, and belongs to the receiver
-	// as long as that does.
+	// Scopes is the data, valid until the next one is taken. It shares memory with what it was taken
+	// from.
 	Scopes []metricdata.ScopeMetrics
 	// Duplicates is the number of data points left out because the same series came twice.
 	Duplicates int
@@ -86,6 +87,7 @@ func (d *Difference) Len() int { return len(d.owed) }
 // Acknowledge moves the baselines of the data points [from, to). Once the next difference has been
 // taken it does nothing: that one includes what this one left unacknowledged.
 func (d *Difference) Acknowledge(from, to int) {
+	// Also its memory is another's then.
 	if d.generation != d.tracker.generation {
 		return
 	}
@@ -102,7 +104,8 @@ func (d *Difference) Acknowledge(from, to int) {
 // then a series that is missing is not taken for one that ended.
 func (t *Tracker) Take(scopes []metricdata.ScopeMetrics, complete bool) *Difference {
 	t.generation++
-	d := &Difference{tracker: t, generation: t.generation}
+	clear(t.owed)
+	d := &Difference{tracker: t, generation: t.generation, owed: t.owed[:0]}
 	for _, sm := range scopes {
 		if metrics := t.takeScope(d, sm); len(metrics) > 0 {
 			d.Scopes = append(d.Scopes, metricdata.ScopeMetrics{Scope: sm.Scope, Metrics: metrics})
@@ -112,6 +115,7 @@ func (t *Tracker) Take(scopes []metricdata.ScopeMetrics, complete bool) *Differe
 	if complete {
 		t.forget(d)
 	}
+	t.owed = d.owed
 	return d
 }
 

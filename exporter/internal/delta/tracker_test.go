@@ -209,6 +209,21 @@ func TestDuplicateSeriesAreLeftOutAndCounted(t *testing.T) {
 	}
 }
 
+// A metric may come in parts, as from two registries; each keeps its points.
+func TestMetricInParts(t *testing.T) {
+	part := func(id, end int, value int64) []metricdata.ScopeMetrics {
+		return sum("c", point{Attributes: attribute.NewSet(attribute.Int("id", id)), StartTime: at(0), Time: at(end), Value: value})
+	}
+	tracker := delta.New(nil)
+	for end := 1; end < 4; end++ {
+		d := tracker.Take(append(part(1, end, int64(end)), part(2, end, int64(10*end))...), true)
+		if got := taken(d); len(got) != 2 || got[0].Value != 1 || got[1].Value != 10 {
+			t.Errorf("got %+v", got)
+		}
+		d.Acknowledge(0, d.Len())
+	}
+}
+
 func TestWhatStaysCumulative(t *testing.T) {
 	scopes := []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: "s"}, Metrics: []metricdata.Metrics{
 		{Name: "async", Data: metricdata.Sum[int64]{DataPoints: []point{{Value: 3}}, Temporality: metricdata.CumulativeTemporality, IsMonotonic: true}},

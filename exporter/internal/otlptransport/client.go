@@ -9,6 +9,7 @@ package otlptransport
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -34,6 +35,8 @@ type Config struct {
 	TLS *tls.Config
 	// Proxy selects an HTTP proxy; nil means none. gRPC connections are always direct.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens connections; nil means the system's network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MaxRequestBytes is the size before compression above which a request is not sent but answered
 	// as too large.
 	MaxRequestBytes int64

@@ -3,6 +3,7 @@ package otlptransport
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 // request.
 func NewGRPC(cfg Config) (Client, error) {
 	c := &grpcClient{cfg: cfg, metadata: metadata.New(cfg.Headers)}
-	conn, err := grpc.NewClient(cfg.URL.Host, c.dialOptions()...)
+	target, options := c.dialOptions()
+	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
 		return nil, fmt.Errorf("otlp over grpc: %w", err)
 	}
@@ -54,8 +56,9 @@ type grpcClient struct {
 	up       uploader
 }
 
-func (c *grpcClient) dialOptions() []grpc.DialOption {
-	options := []grpc.DialOption{
+func (c *grpcClient) dialOptions() (target string, options []grpc.DialOption) {
+	target = "dns:///" + c.cfg.URL.Host
+	options = []grpc.DialOption{
 		grpc.WithTransportCredentials(c.credentials()),
 		grpc.WithUserAgent(c.cfg.UserAgent),
 		grpc.WithNoProxy(),
@@ -70,7 +73,13 @@ func (c *grpcClient) dialOptions() []grpc.DialOption {
 	if c.cfg.Gzip {
 		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
 	}
-	return options
+	if dial := c.cfg.Dial; dial != nil {
+		target = "passthrough:///" + c.cfg.URL.Host // whoever dials resolves names
+		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return dial(ctx, "tcp", address)
+		}))
+	}
+	return target, options
 }
 
 func (c *grpcClient) credentials() credentials.TransportCredentials {

@@ -69,9 +69,13 @@ func requestHeader(cfg Config) http.Header {
 }
 
 func newTransport(cfg Config) *http.Transport {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	return &http.Transport{
 		Proxy:                 cfg.Proxy,
-		DialContext:           (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           dial,
 		TLSClientConfig:       cfg.TLS.Clone(),
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          1,

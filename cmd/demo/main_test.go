@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/duotel/duotel/telemetry/telemetrytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// environment is a lookup function.
+func environment(vars map[string]string) func(string) (string, bool) {
+	return func(key string) (string, bool) {
+		v, ok := vars[key]
+		return v, ok
+	}
+}
+
+// transcript is an output that a test can wait on.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	grew chan struct{}
+}
+
+func newTranscript() *transcript { return &transcript{grew: make(chan struct{}, 1)} }
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case t.grew <- struct{}{}:
+	default:
+	}
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// runDemo runs it on a free port and returns its status and what it wrote.
+func runDemo(t *testing.T, vars map[string]string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	out, errOut := newTranscript(), newTranscript()
+	status = run(t.Context(), append([]string{"-addr", "127.0.0.1:0"}, args...), environment(vars), out, errOut)
+	return status, out.String(), errOut.String()
+}
+
+func TestBothExitsAgree(t *testing.T) {
+	environments := map[string]map[string]string{
+		"default":     nil,
+		"grpc":        {"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc"},
+		"delta":       {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"},
+		"other names": {"METRICS_NAMESPACE": "shop", "METRICS_SUBSYSTEM": "api", "METRICS_CUSTOM_LABELS": "team=blue"},
+	}
+	for name, vars := range environments {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, out, errOut := runDemo(t, vars, "-for", "2s", "-load", "200")
+			if status != exitOK {
+				t.Errorf("status %d; want 0", status)
+			}
+			for _, want := range []string{
+				`(?m)^scrape +http://127\.0\.0\.1:\d+/metrics$`,
+				`(?m)^push +http://127\.0\.0\.1:\d+`,
+				`demo_uploaded_bytes_total +[1-9]`,
+				`http_server_request_duration_seconds_count GET /fast 200 +[1-9]`,
+				`http_server_request_duration_seconds_count GET /panic 500 panic +[1-9]`,
+				`(?m)^both exits agree on all [1-9]\d+ series, to the last count$`,
+				`(?m)^pushed +[1-9]\d* points sent, 0 rejected, 0 lost$`,
+			} {
+				if !regexp.MustCompile(want).MatchString(out) {
+					t.Errorf("no line like %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Logf("stdout:\n%s\nstderr:\n%s", out, errOut)
+			}
+		})
+	}
+}
+
+func TestDisagreementIsAFailure(t *testing.T) {
+	t.Parallel()
+	out := newTranscript()
+	d, err := open(t.Context(), flags{addr: "127.0.0.1:0", load: 100, duration: 1e9}, environment(nil), out, newTranscript())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.backend.Default(telemetrytest.PartialSuccess(1000, "no room"))
+	err = d.run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "compare: the exits differ in ") {
+		t.Errorf("run = %v; want that they differ", err)
+	}
+	if !strings.Contains(out.String(), "differs: ") {
+		t.Errorf("no series is named:\n%s", out)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := newTranscript()
+	status := make(chan int, 1)
+	go func() { status <- run(ctx, []string{"-addr", "127.0.0.1:0"}, environment(nil), out, newTranscript()) }()
+	for !strings.Contains(out.String(), "push  ") {
+		<-out.grew
+	}
+	cancel()
+	if got := <-status; got != exitOK {
+		t.Errorf("status %d; want 0", got)
+	}
+	if !regexp.MustCompile(`pushed +[1-9]\d* points sent, 0 rejected, 0 lost\n$`).MatchString(out.String()) {
+		t.Errorf("the last line does not say what was sent:\n%s", out)
+	}
+}
+
+func TestPushesToTheEndpointInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	b := telemetrytest.NewBackend(t)
+	vars := map[string]string{
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": b.HTTPEndpoint(),
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS":  "Authorization=Bearer%20x,X-Axiom-Metrics-Dataset=demo",
+	}
+	status, out, errOut := runDemo(t, vars, "-for", "500ms", "-load", "100")
+	if status != exitOK || !strings.Contains(out, b.HTTPEndpoint()) || strings.Contains(out, "inside this process") {
+		t.Errorf("status %d; stdout:\n%s\nstderr:\n%s", status, out, errOut)
+	}
+	if b.Sum("http.server.request.duration", nil) == 0 {
+		t.Errorf("the backend received no requests: %v", b.Series())
+	}
+	if h := b.Requests()[0].Header; h.Get("Authorization") != "Bearer x" || h.Get("X-Axiom-Metrics-Dataset") != "demo" {
+		t.Error("the headers of the environment did not arrive")
+	}
+}
+
+func TestDeadEndpointIsAFailure(t *testing.T) {
+	t.Parallel()
+	b := telemetrytest.NewBackend(t)
+	b.Down()
+	vars := map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": b.HTTPEndpoint(), "OTEL_METRIC_EXPORT_TIMEOUT": "300"}
+	status, out, _ := runDemo(t, vars, "-for", "200ms", "-load", "50")
+	if status != exitFailed || !regexp.MustCompile(`pushed +0 points sent, 0 rejected, [1-9]\d* lost`).MatchString(out) {
+		t.Errorf("status %d; want 1, and that points were lost:\n%s", status, out)
+	}
+}
+
+func TestDisabled(t *testing.T) {
+	t.Parallel()
+	status, out, _ := runDemo(t, map[string]string{"OTEL_SDK_DISABLED": "true"}, "-for", "100ms")
+	if status != exitOK || !strings.Contains(out, "telemetry  is off") {
+		t.Errorf("status %d; stdout:\n%s", status, out)
+	}
+}
+
+func TestPullOnly(t *testing.T) {
+	t.Parallel()
+	status, out, _ := runDemo(t, map[string]string{"OTEL_METRICS_EXPORTER": "prometheus"}, "-for", "100ms")
+	if status != exitOK || !strings.Contains(out, "push       is off") {
+		t.Errorf("status %d; stdout:\n%s", status, out)
+	}
+}
+
+func TestCannotStart(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	tests := []struct {
+		vars   map[string]string
+		args   []string
+		status int
+		says   []string
+	}{
+		{nil, []string{"-addr", busy.Addr().String()}, exitFailed, []string{`-addr="` + busy.Addr().String() + `"`, "another process uses this port", "127.0.0.1:0"}},
+		{nil, []string{"-addr", "nowhere"}, exitFailed, []string{`-addr="nowhere"`, "host:port"}},
+		{map[string]string{"OTEL_METRIC_EXPORT_INTERVAL": "10s"}, nil, exitFailed, []string{`OTEL_METRIC_EXPORT_INTERVAL="10s"`}},
+		{nil, []string{"-load", "-1"}, exitUsage, []string{`-load="-1"`, "0 to 10000"}},
+		{nil, []string{"-load", "10001"}, exitUsage, []string{`-load="10001"`}},
+		{nil, []string{"-for", "-1s"}, exitUsage, []string{`-for="-1s"`, "negative"}},
+		{nil, []string{"-wat"}, exitUsage, []string{"-wat", "-addr", "-load", "-for"}},
+		{nil, []string{"serve"}, exitUsage, []string{`"serve"`, "only flags"}},
+		{nil, []string{"-help"}, exitOK, []string{"-addr", "-load", "-for", "exit status", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"}},
+	}
+	for _, tt := range tests {
+		status, _, errOut := runDemo(t, tt.vars, tt.args...)
+		if status != tt.status {
+			t.Errorf("%v %v: status %d; want %d", tt.vars, tt.args, status, tt.status)
+		}
+		for _, want := range tt.says {
+			if !strings.Contains(errOut, want) {
+				t.Errorf("%v %v: %q does not say %q", tt.vars, tt.args, errOut, want)
+			}
+		}
+	}
+}
+
+func TestTrafficIsAHundred(t *testing.T) {
+	sum := 0
+	for _, tr := range traffic {
+		sum += tr.weight
+	}
+	if sum != 100 {
+		t.Errorf("the weights add up to %d; want 100", sum)
+	}
+	if _, path := pick(99); path != traffic[len(traffic)-1].path {
+		t.Errorf("pick(99) = %s; want the last one", path)
+	}
+}

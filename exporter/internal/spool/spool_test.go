@@ -1,0 +1,266 @@
+package spool_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/duotel/duotel/exporter/internal/spool"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(tb testing.TB, cfg spool.Config) *spool.Spool {
+	tb.Helper()
+	s, err := spool.Open(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func put(tb testing.TB, s *spool.Spool, requests ...string) {
+	tb.Helper()
+	for _, r := range requests {
+		if err := s.Put([]byte(r), 1); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func drained(tb testing.TB, s *spool.Spool) []string {
+	tb.Helper()
+	var out []string
+	left, err := s.Drain(func(request []byte, points int64) spool.Verdict {
+		out = append(out, string(request))
+		if points != 1 {
+			tb.Errorf("%q has %d points, want 1", request, points)
+		}
+		return spool.Done
+	})
+	if left || err != nil {
+		tb.Errorf("left %v, %v", left, err)
+	}
+	return out
+}
+
+func TestRequestsComeOutInOrderOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "here")
+	s := open(t, spool.Config{Dir: dir})
+	put(t, s, "one", "two", "three")
+	if requests, size := s.Usage(); requests != 3 || size == 0 {
+		t.Errorf("usage is %d requests, %d bytes", requests, size)
+	}
+	later := open(t, spool.Config{Dir: dir}) // as after a restart
+	if got := drained(t, later); !slices.Equal(got, []string{"one", "two", "three"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := drained(t, later); len(got) != 0 {
+		t.Errorf("again: %q", got)
+	}
+}
+
+func TestDrainStopsAtWhatIsKept(t *testing.T) {
+	s := open(t, spool.Config{Dir: t.TempDir()})
+	put(t, s, "sent", "refused", "kept", "after")
+	left, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
+		return map[string]spool.Verdict{"sent": spool.Done, "refused": spool.Discard, "kept": spool.Keep}[string(request)]
+	})
+	if !left || err != nil {
+		t.Errorf("left %v, %v", left, err)
+	}
+	if d := s.Dropped(); d.Requests != 1 || d.Points != 1 {
+		t.Errorf("dropped %+v", d)
+	}
+	if got := drained(t, s); !slices.Equal(got, []string{"kept", "after"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBoundsDropTheOldest(t *testing.T) {
+	s := open(t, spool.Config{Dir: t.TempDir(), MaxBytes: 100})
+	for i := range 10 {
+		put(t, s, fmt.Sprint(i, strings.Repeat("x", 9)))
+	}
+	if _, size := s.Usage(); size > 100 {
+		t.Errorf("%d bytes", size)
+	}
+	got := drained(t, s)
+	if len(got) != 3 || got[0][0] != '7' || s.Dropped().Points != 7 {
+		t.Errorf("kept %q, dropped %+v", got, s.Dropped())
+	}
+	if err := s.Put(make([]byte, 200), 1); err == nil {
+		t.Error("a request over the limit by itself was taken")
+	}
+}
+
+func TestAgeDropsTheOldest(t *testing.T) {
+	now := time.Now()
+	s := open(t, spool.Config{Dir: t.TempDir(), MaxAge: time.Hour, Now: func() time.Time { return now }})
+	put(t, s, "old")
+	now = now.Add(50 * time.Minute)
+	put(t, s, "young")
+	now = now.Add(20 * time.Minute)
+	if got := drained(t, s); !slices.Equal(got, []string{"young"}) || s.Dropped().Requests != 1 {
+		t.Errorf("got %q, dropped %+v", got, s.Dropped())
+	}
+}
+
+func TestBadFilesAreSetAside(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, spool.Config{Dir: dir})
+	put(t, s, "first", "torn", "flipped", "last")
+	files, err := filepath.Glob(filepath.Join(dir, "*.otlp"))
+	if err != nil || len(files) != 4 {
+		t.Fatal(files, err)
+	}
+	content, err := os.ReadFile(files[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-1] ^= 1
+	foreign := filepath.Join(dir, "notes.txt")
+	for name, data := range map[string][]byte{
+		files[1]: []byte("DUO"), files[2]: content, foreign: []byte("mine"),
+		filepath.Join(dir, "123.otlp"): []byte("not ours"), filepath.Join(dir, "x.partial"): []byte("half of a"),
+	} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := drained(t, s); !slices.Equal(got, []string{"first", "last"}) {
+		t.Errorf("got %q", got)
+	}
+	if s.Corrupt() != 2 {
+		t.Errorf("%d corrupt, want 2", s.Corrupt())
+	}
+	if aside, _ := filepath.Glob(filepath.Join(dir, "*.corrupt")); len(aside) != 2 {
+		t.Errorf("set aside: %v", aside)
+	}
+	if kept, err := os.ReadFile(foreign); err != nil || string(kept) != "mine" {
+		t.Errorf("a foreign file was touched: %q, %v", kept, err)
+	}
+}
+
+// What a writer that was killed left behind goes away in time, and is never handed out.
+func TestAbandonedPartialFilesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	partial := filepath.Join(dir, "1.partial")
+	if err := os.WriteFile(partial, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, spool.Config{Dir: dir})
+	if _, err := os.Stat(partial); err != nil {
+		t.Errorf("a fresh partial file, perhaps of a live writer, was removed: %v", err)
+	}
+	open(t, spool.Config{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	if _, err := os.Stat(partial); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("still there: %v", err)
+	}
+}
+
+func TestOneDrainsAtATime(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, spool.Config{Dir: dir}), open(t, spool.Config{Dir: dir})
+	put(t, a, "x")
+	_, err := a.Drain(func([]byte, int64) spool.Verdict {
+		if _, err := b.Drain(func([]byte, int64) spool.Verdict { return spool.Done }); !errors.Is(err, spool.ErrBusy) {
+			t.Errorf("a second drain: %v", err)
+		}
+		return spool.Done
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConcurrentSafe(t *testing.T) {
+	dir := t.TempDir()
+	const writers, each = 4, 25
+	var mu sync.Mutex
+	seen := map[string]int{}
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			s := open(t, spool.Config{Dir: dir})
+			for i := range each {
+				put(t, s, fmt.Sprint(w, "/", i))
+				_, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
+					mu.Lock()
+					defer mu.Unlock()
+					seen[string(request)]++
+					return spool.Done
+				})
+				if err != nil && !errors.Is(err, spool.ErrBusy) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range drained(t, open(t, spool.Config{Dir: dir})) {
+		seen[r]++
+	}
+	for r, n := range seen {
+		if n != 1 {
+			t.Errorf("%s was handed out %d times", r, n)
+		}
+	}
+	if len(seen) != writers*each {
+		t.Errorf("%d of %d", len(seen), writers*each)
+	}
+}
+
+func TestFilesAreForTheirOwnerOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	put(t, open(t, spool.Config{Dir: dir}), "x")
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, name := range append(files, dir) {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+func TestOpenFailsWhereNothingCanBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := spool.Open(spool.Config{Dir: file}); err == nil {
+		t.Error("a file was taken for a directory")
+	}
+}
+
+func FuzzForeignContent(f *testing.F) {
+	f.Add([]byte("DUOTEL\x001\x00\x00\x00\x00"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := t.TempDir()
+		s := open(t, spool.Config{Dir: dir})
+		put(t, s, "good")
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%019d-1-000001.otlp", time.Now().Add(-time.Minute).UnixNano())), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got [][]byte
+		if _, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
+			got = append(got, bytes.Clone(request))
+			return spool.Done
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 || string(got[len(got)-1]) != "good" {
+			t.Errorf("the good request did not come out: %q", got)
+		}
+	})
+}

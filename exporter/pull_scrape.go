@@ -1,0 +1,140 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/duotel/duotel/exporter/internal/exposition"
+)
+
+// writeGrace is what a client has to read the answer, beyond the time of the scrape.
+const writeGrace = 10 * time.Second
+
+// answer is one scrape: who may see what, the collection, the format, the bytes.
+func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
+	admit, ok := p.authorize(w, r)
+	if !ok {
+		return
+	}
+	begin := time.Now()
+	timeout := p.timeout(r)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	snap, families, err := p.collect(ctx)
+	if err != nil {
+		p.answerFailure(w, err, timeout)
+		return
+	}
+	defer snap.Release()
+	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
+	// no deadlines the server's own limits are all there is.
+	_ = http.NewResponseController(w).SetWriteDeadline(begin.Add(timeout + writeGrace))
+	format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
+	w.Header().Set("Content-Type", string(format))
+	w.Header().Add("Vary", "Accept")
+	page := page{snap: snap, families: families, admit: admit, names: names(r)}
+	result, err := p.write(w, format, page)
+	p.leftOut(result.Dropped)
+	if err != nil {
+		p.stats.scraped(outcomeClient)
+		return
+	}
+	p.stats.served(time.Since(begin), result)
+}
+
+// page is what one scrape shows.
+type page struct {
+	snap     *Snapshot
+	families []*dto.MetricFamily
+	admit    SeriesFilter
+	names    map[string]struct{}
+}
+
+// write encodes p in format.
+func (p *Pull) write(w http.ResponseWriter, format expfmt.Format, page page) (exposition.Result, error) {
+	switch format.FormatType() {
+	case expfmt.TypeProtoDelim, expfmt.TypeProtoText, expfmt.TypeProtoCompact:
+		return p.writeProtobuf(w, format, page)
+	case expfmt.TypeOpenMetrics, expfmt.TypeTextPlain, expfmt.TypeUnknown:
+	}
+	return p.encoder.Encode(w, exposition.Format{
+		OpenMetrics: format.FormatType() == expfmt.TypeOpenMetrics,
+		Escaping:    format.ToEscapingScheme(),
+		Created:     !p.cfg.WithoutCreated,
+	}, exposition.Input{
+		Resource: p.cfg.Resource,
+		Scopes:   page.snap.Scopes,
+		Families: page.families,
+		Names:    page.names,
+		Series:   page.admit,
+	})
+}
+
+// collect returns what to show: the shared collection, and what the registries gathered.
+func (p *Pull) collect(ctx context.Context) (*Snapshot, []*dto.MetricFamily, error) {
+	if p.closed.Load() {
+		return nil, nil, ErrShutdown
+	}
+	snap, err := p.cfg.Source.Collect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	families, release, err := p.gatherer.Do(ctx, false)
+	release() // families are not recycled
+	if err != nil {
+		snap.Release()
+		return nil, nil, err
+	}
+	return snap, families, nil
+}
+
+// gather is the run that concurrent scrapes share.
+func (p *Pull) gather(context.Context) ([]*dto.MetricFamily, error) {
+	families, err := merge(p.cfg.Gatherers, p.cfg.Fallback)
+	for _, message := range omissions(err) {
+		p.stats.drop(string(dropGather), 1)
+		p.report("left out of the scrape: " + message)
+	}
+	return families, nil
+}
+
+func (p *Pull) answerFailure(w http.ResponseWriter, err error, timeout time.Duration) {
+	switch {
+	case p.closed.Load(), errors.Is(err, ErrShutdown):
+		p.refuse(w, outcomeShutdown, "metrics are shut down; this process is stopping")
+	case errors.Is(err, context.DeadlineExceeded):
+		p.refuse(w, outcomeTimeout, fmt.Sprintf("the collection did not end within %s; a callback or a collector may be hanging", timeout))
+	case errors.Is(err, context.Canceled):
+		p.refuse(w, outcomeClient, "the scraper went away")
+	default:
+		p.report(err.Error())
+		p.refuse(w, outcomeError, "the collection failed; the service's log says why")
+	}
+}
+
+// leftOut counts what the encoder kept out and reports each metric once.
+func (p *Pull) leftOut(dropped []exposition.Dropped) {
+	for _, d := range dropped {
+		p.stats.drop(string(d.Reason), int64(d.Series))
+		p.report(fmt.Sprintf("left out of the scrape: %s: metric %q of scope %q, shown as %s", d.Reason, d.Metric, d.Scope, d.Name))
+	}
+}
+
+// names is promhttp's name[] filter: the families to show, nil for all.
+func names(r *http.Request) map[string]struct{} {
+	list := r.URL.Query()["name[]"]
+	if len(list) == 0 {
+		return nil
+	}
+	set := make(map[string]struct{}, len(list))
+	for _, name := range list {
+		set[name] = struct{}{}
+	}
+	return set
+}
