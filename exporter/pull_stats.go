@@ -1,7 +1,6 @@
 package exporter
 
 import (
-	"maps"
 	"sync"
 	"time"
 
@@ -46,6 +45,13 @@ const (
 	outcomeClient   outcomeKind = "client"
 )
 
+var outcomes = []outcomeKind{outcomeOK, outcomeBusy, outcomeTimeout, outcomeShutdown, outcomeError, outcomeMethod, outcomeDenied, outcomeClient}
+
+var dropReasons = []exposition.Reason{
+	exposition.ReasonNameConflict, exposition.ReasonDuplicateSeries, exposition.ReasonInvalidName,
+	exposition.ReasonDuplicateFamily, exposition.ReasonInvalidData, exposition.ReasonUnsupported, dropGather,
+}
+
 // dropGather is the reason for what a registry could not gather, beside those of the encoder.
 const dropGather exposition.Reason = "gather_error"
 
@@ -83,10 +89,17 @@ func count(m *map[string]int64, key string, n int64) {
 	(*m)[key] += n
 }
 
+// snapshot has every outcome and reason there is, so that the first of each is seen as an increase.
 func (s *pullStats) snapshot() PullStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.stats
-	out.Scrapes, out.DroppedSeries = maps.Clone(s.stats.Scrapes), maps.Clone(s.stats.DroppedSeries)
+	out.Scrapes, out.DroppedSeries = make(map[string]int64), make(map[string]int64)
+	for _, o := range outcomes {
+		out.Scrapes[string(o)] = s.stats.Scrapes[string(o)]
+	}
+	for _, r := range dropReasons {
+		out.DroppedSeries[string(r)] = s.stats.DroppedSeries[string(r)]
+	}
 	return out
 }

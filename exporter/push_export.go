@@ -24,6 +24,7 @@ import (
 type pushExporter struct {
 	client   otlptransport.Client
 	stats    *pushStats
+	lenders  []sdkmetric.Producer // whose data is released after each push
 	resource *resource.Resource
 	maxBatch int
 	timeout  time.Duration // of a push
@@ -51,6 +52,7 @@ func newPushExporter(cfg PushConfig, client otlptransport.Client, kept *spool.Sp
 	e := &pushExporter{
 		client:   client,
 		stats:    stats,
+		lenders:  cfg.Producers,
 		resource: clean.Resource(cfg.Resource),
 		maxBatch: cfg.MaxExportBatchSize,
 		timeout:  cfg.ExportTimeout,
@@ -85,6 +87,7 @@ func (*pushExporter) Shutdown(context.Context) error { return nil }
 func (e *pushExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	e.sending <- struct{}{}
 	defer func() { <-e.sending }()
+	defer release(e.lenders)
 	ctx, hurry, done := e.begin(ctx)
 	defer done()
 	e.setLast(e.guarded(attempt{ctx, hurry}, rm.ScopeMetrics))
@@ -166,7 +169,7 @@ func (e *pushExporter) stopping(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		by = by.Add(time.Until(deadline) / 2)
 	}
-	past := time.Time{}; e.yieldBy.Store(&past)
+	e.yieldBy.Store(&by)
 	e.close()
 }
 

@@ -66,6 +66,18 @@ func (p *pushProducer) call(ctx context.Context) (r produced) {
 	return produced{scopes, err}
 }
 
+// releaser is a producer that lends its data: it may reuse the memory after Release.
+type releaser interface{ Release() }
+
+// release tells producers that a push is done with their data.
+func release(producers []sdkmetric.Producer) {
+	for _, p := range producers {
+		if r, ok := p.(releaser); ok {
+			r.Release()
+		}
+	}
+}
+
 // readerProducer collects the instruments of the push exit's own MeterProvider. They have a reader
 // of their own because a periodic reader drops everything when one callback of its provider fails.
 type readerProducer struct{ reader *sdkmetric.ManualReader }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type SourceConfig struct {
 type Source struct {
 	reader       *sdkmetric.ManualReader
 	collections  *flight.Group[*Snapshot]
+	attached     []Attachment
 	errorHandler func(error)
 	errors       atomic.Int64
 
@@ -58,8 +60,9 @@ type Snapshot struct {
 	Scopes   []metricdata.ScopeMetrics
 	Time     time.Time
 
-	data    metricdata.ResourceMetrics
-	release func()
+	data     metricdata.ResourceMetrics
+	attached [][]metricdata.ScopeMetrics // one for each attachment
+	release  func()
 }
 
 // Release lets go of the snapshot. Call it once.
@@ -78,6 +81,16 @@ func NewSource(cfg SourceConfig) *Source {
 	s.collections = flight.New(s.collect, s.keep, defaultCollectTimeout)
 	return s
 }
+
+// Attachment is a second origin of a provider's data, beside its reader. ProduceInto replaces dst's
+// content and may reuse its memory.
+type Attachment interface {
+	ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error
+}
+
+// Attach adds an origin of data to every collection. It must not be called after the first. The SDK's
+// own way, a producer of the reader, loses all that a producer has when a callback fails.
+func (s *Source) Attach(a Attachment) { s.attached = append(s.attached, a) }
 
 // Reader returns the reader to build the MeterProvider with. It must not be collected from, or shut
 // down, by anybody else.
@@ -115,12 +128,27 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	if errors.Is(err, sdkmetric.ErrReaderNotRegistered) || (err != nil && snap.data.Resource == nil) {
 		return nil, err
 	}
-	if err != nil {
-		s.errors.Add(1)
-		s.handle(err)
-	}
+	s.failed(err)
 	snap.Resource, snap.Scopes, snap.Time = snap.data.Resource, snap.data.ScopeMetrics, time.Now()
+	for i, a := range s.attached {
+		s.failed(a.ProduceInto(ctx, &snap.attached[i]))
+		snap.Scopes = joinScopes(snap.Scopes, snap.attached[i])
+	}
 	return snap, nil
+}
+
+// joinScopes returns both, each scope once. It changes neither, because their memory is used again.
+func joinScopes(a, b []metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
+	out := slices.Grow(slices.Clone(a), len(b))
+	for _, sm := range b {
+		i := slices.IndexFunc(a, func(have metricdata.ScopeMetrics) bool { return have.Scope == sm.Scope })
+		if i < 0 {
+			out = append(out, sm)
+			continue
+		}
+		out[i].Metrics = slices.Concat(a[i].Metrics, sm.Metrics)
+	}
+	return out
 }
 
 // take returns memory for a collection: the SDK refills slices it finds, so a steady scrape does
@@ -131,7 +159,7 @@ func (s *Source) take() *Snapshot {
 	snap := s.spare
 	s.spare = nil
 	if snap == nil {
-		snap = new(Snapshot)
+		snap = &Snapshot{attached: make([][]metricdata.ScopeMetrics, len(s.attached))}
 	}
 	snap.data.Resource = nil
 	return snap
@@ -143,7 +171,12 @@ func (s *Source) keep(snap *Snapshot) {
 	s.spare = snap
 }
 
-func (s *Source) handle(err error) {
+// failed counts and reports an error that came beside data.
+func (s *Source) failed(err error) {
+	if err == nil {
+		return
+	}
+	s.errors.Add(1)
 	if s.errorHandler != nil {
 		s.errorHandler(err)
 	}
@@ -162,11 +195,14 @@ func (s *Source) Producer(filter Filter) sdkmetric.Producer {
 	return &sourceProducer{source: s, filter: filter}
 }
 
-// sourceProducer hands each snapshot to a reader that does not say when it is done with one, so its
-// memory is left to the garbage collector instead of being released.
+// sourceProducer lends each snapshot until the next, or until Release: a periodic reader is done with
+// one collection before it begins another.
 type sourceProducer struct {
 	source *Source
 	filter Filter
+
+	mu   sync.Mutex
+	lent *Snapshot
 }
 
 // Produce implements [sdkmetric.Producer].
@@ -175,7 +211,20 @@ func (p *sourceProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics
 	if err != nil {
 		return nil, err
 	}
+	p.lend(snap)
 	return filterScopes(snap.Scopes, p.filter), nil
+}
+
+// Release ends the use of what Produce returned last. See [releaser].
+func (p *sourceProducer) Release() { p.lend(nil) }
+
+func (p *sourceProducer) lend(snap *Snapshot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lent != nil {
+		p.lent.Release()
+	}
+	p.lent = snap
 }
 
 // filterScopes returns the metrics that filter admits, without changing scopes.

@@ -16,7 +16,9 @@
 //
 // with http.request.method, http.route, http.response.status_code, url.scheme,
 // network.protocol.version and error.type. server.address is left out on purpose: on a server it comes
-// from the client's Host header. No attribute value can be chosen by a client.
+// from the client's Host header. No attribute value can be chosen by a client. Attributes of the
+// application's own come from [WithAttributes] and otelhttp's Labeler, and are bounded by
+// [WithAttributeLimit].
 //
 // # Routes
 //
@@ -34,7 +36,8 @@
 // and above is its own error.type.
 //
 // A response is streamed from its first Flush, and a hijacked connection from the Hijack. The request
-// duration of both is the time until then; how long they live has instruments of its own.
+// duration of both is the time until then; how long they live has instruments of its own. Routes that
+// are to be judged otherwise are named by [WithStreamed] and [WithUnstreamed].
 //
 // # Cost
 //

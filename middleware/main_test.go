@@ -38,8 +38,14 @@ type meters struct {
 
 func newMeters(tb testing.TB) *meters {
 	tb.Helper()
+	return newLimitedMeters(tb, 0)
+}
+
+// newLimitedMeters has a cardinality limit; 0 is none.
+func newLimitedMeters(tb testing.TB, limit int) *meters {
+	tb.Helper()
 	reader := sdkmetric.NewManualReader()
-	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(0))
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(limit))
 	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
 	return &meters{MeterProvider: mp, reader: reader}
 }

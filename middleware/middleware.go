@@ -58,7 +58,9 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.labeler {
-		r = withLabeler(r)
+		var done func()
+		r, done = withLabeler(r)
+		defer done()
 	}
 	rec := newRecorder()
 	rec.begin(h, w, r)

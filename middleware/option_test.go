@@ -73,3 +73,29 @@ func TestBucketOptions(t *testing.T) {
 		t.Errorf("the size's bounds are %v", got)
 	}
 }
+
+func TestInvalidOwnOption(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []middleware.Option
+		want []string
+	}{
+		{"no attributes", []middleware.Option{middleware.WithAttributeLimit(0)}, []string{`WithAttributeLimit="0"`, "from 1 to 4096"}},
+		{"too many attributes", []middleware.Option{middleware.WithAttributeLimit(5000)}, []string{`WithAttributeLimit="5000"`, "from 1 to 4096"}},
+		{"both", []middleware.Option{middleware.WithStreamed("/events"), middleware.WithUnstreamed("/events")}, []string{`"/events"`, "one of the two"}},
+		{"no route", []middleware.Option{middleware.WithStreamed("GET /events")}, []string{`"GET /events"`, "without method and host"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := middleware.New(tt.opts...)
+			if err == nil {
+				t.Fatal("New took it")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error is %q, want %q in it", err, want)
+				}
+			}
+		})
+	}
+}

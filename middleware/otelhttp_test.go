@@ -51,8 +51,16 @@ func TestSamePointsAsOtelhttp(t *testing.T) {
 			h := otelhttp.NewHandler(newMiddleware(t, ours).Handler(shop()), "", otelhttp.WithMeterProvider(theirs))
 			s := serve(t, proto.http2, h)
 			for _, r := range [][3]string{
-				{"GET", "/items/7"}, {"GET", "/items/8"}, {"GET", "/home/"}, {"GET", "/fails"}, {"GET", "/twice"},
-				{"GET", "/hints"}, {"POST", "/upload", "123456"}, {"PUT", "/items/7"}, {"GET", "/nope"}, {"BREW", "/home/"},
+				{"GET", "/items/7"},
+				{"GET", "/items/8"},
+				{"GET", "/home/"},
+				{"GET", "/fails"},
+				{"GET", "/twice"},
+				{"GET", "/hints"},
+				{"POST", "/upload", "123456"},
+				{"PUT", "/items/7"},
+				{"GET", "/nope"},
+				{"BREW", "/home/"},
 			} {
 				fetch(t, s, r[0], r[1], strings.NewReader(r[2]))
 			}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -76,30 +75,6 @@ func admitted(attrs []attribute.KeyValue) []attribute.KeyValue {
 		}
 	}
 	return out
-}
-
-// labelerOf reads the Labeler that otelhttp, or [WithLabeler], put into the request's context.
-func labelerOf(r *http.Request) []attribute.KeyValue {
-	if l, ok := otelhttp.LabelerFromContext(r.Context()); ok {
-		return l.Get()
-	}
-	return nil
-}
-
-// withLabeler returns r, or a copy of it that has a Labeler.
-func withLabeler(r *http.Request) *http.Request {
-	l, ok := otelhttp.LabelerFromContext(r.Context())
-	if ok {
-		return r
-	}
-	return r.WithContext(otelhttp.ContextWithLabeler(r.Context(), l))
-}
-
-func clientLabelerOf(r *http.Request) []attribute.KeyValue {
-	if l, ok := otelhttp.ClientLabelerFromContext(r.Context()); ok {
-		return l.Get()
-	}
-	return nil
 }
 
 // boundedSets keeps one copy of each attribute set, and of so many. It is safe for concurrent use.

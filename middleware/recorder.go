@@ -82,6 +82,8 @@ func (rec *recorder) end() {
 	ctx := r.Context()
 	rec.restoreBody()
 	s.active.Add(ctx, -1, rec.level()...)
+	route := rec.finalRoute()
+	rec.settleStream(route)
 	if rec.streamed {
 		m.streamed, m.hijacked = true, rec.hijacked
 		m.lifetime = m.duration
@@ -93,7 +95,7 @@ func (rec *recorder) end() {
 	if rec.method == methodHead {
 		m.responseSize = 0
 	}
-	k := rec.key()
+	k := rec.key(route)
 	s.record(ctx, k, &m)
 	if rec.handler.traced {
 		annotateSpan(r, k)
@@ -101,10 +103,10 @@ func (rec *recorder) end() {
 }
 
 // key names the series the request belongs to.
-func (rec *recorder) key() seriesKey {
+func (rec *recorder) key(route string) seriesKey {
 	r := rec.r
 	k := seriesKey{
-		route:    rec.finalRoute(),
+		route:    route,
 		method:   rec.method,
 		protocol: protocolOf(r.ProtoMajor, r.ProtoMinor),
 		https:    r.TLS != nil,
@@ -155,14 +157,4 @@ func (rec *recorder) hijackedStatus() uint16 {
 // clientGone reports whether the server cancelled the request. A deadline is the service's own.
 func clientGone(ctx context.Context) bool {
 	return ctx.Err() == context.Canceled
-}
-
-// beginStream marks the first byte of a streamed or hijacked response.
-func (rec *recorder) beginStream() {
-	if rec.streamed {
-		return
-	}
-	rec.streamed = true
-	rec.firstByte = now()
-	rec.handler.server.activeStreams.Add(rec.r.Context(), 1, rec.level()...)
 }

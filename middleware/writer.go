@@ -61,7 +61,7 @@ func (rec *recorder) ReadFrom(src io.Reader) (n int64, err error) {
 func (rec *recorder) FlushError() error {
 	rec.noteHeader(http.StatusOK)
 	err := http.NewResponseController(rec.w).Flush()
-	rec.beginStream()
+	rec.flushed()
 	return err
 }
 
@@ -86,6 +86,7 @@ func (rec *recorder) noteHeader(code int) {
 	rec.wroteHeader = true
 	rec.status = uint16(code)
 	rec.unsent = clientGone(rec.r.Context())
+	rec.headerDecided()
 	if rec.discardsUnread() {
 		rec.restoreBody()
 	}

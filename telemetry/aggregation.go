@@ -8,6 +8,9 @@ const (
 	exponentialMaxScale = 20
 )
 
+// defaultCardinalityLimit is the metrics SDK specification's.
+const defaultCardinalityLimit = 2000
+
 // aggregation returns the selector of the one aggregation, or nil for the SDK's. Both exits show what
 // it makes: the text formats of the pull exit derive classic buckets from exponential ones.
 func (c Config) aggregation() sdkmetric.AggregationSelector {
@@ -26,7 +29,7 @@ func (c Config) aggregation() sdkmetric.AggregationSelector {
 func (c Config) cardinalityLimit() int {
 	switch {
 	case c.CardinalityLimit == 0:
-		return 2000
+		return defaultCardinalityLimit
 	case c.CardinalityLimit < 0:
 		return 0
 	}

@@ -88,6 +88,10 @@ type PushConfig struct {
 	ExportTimeout time.Duration
 	// MaxExportBatchSize is the most data points in one request. Default 0, no limit.
 	MaxExportBatchSize int
+	// SpoolDir is a directory for what could not be sent when the process stops or while the backend is
+	// down for long; the next start sends it first (DUOTEL_PUSH_SPOOL_DIR). Headers are never written.
+	// Several processes may share one. Default: none, such data is lost.
+	SpoolDir string
 }
 
 // HTTPConfig says what the HTTP middleware measures.

@@ -135,6 +135,12 @@ var variables = []variable{
 		allowed: allowedPort, unset: "no listener; `9464` when the host is set", set: setPort,
 	},
 	{
+		keys: []string{"DUOTEL_PUSH_SPOOL_DIR"}, field: "Push.SpoolDir",
+		meaning: "A directory for what could not be sent when the process stops, or while the backend is down for long. The next start sends it first. Several processes may share it.",
+		allowed: "a directory that can be written to; it is made if it is not there", unset: "none: such data is lost",
+		set: setText(func(c *Config) *string { return &c.Push.SpoolDir }),
+	},
+	{
 		keys: []string{"DUOTEL_WEB_CONFIG_FILE"}, field: "Listener.WebConfigFile",
 		meaning: "TLS, mutual TLS and basic auth for that listener (all of its paths): a [web configuration file](https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md) of the Prometheus exporter-toolkit.",
 		allowed: "a readable web configuration file, together with a listener", unset: "plain HTTP",

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/bound"
 	"github.com/duotel/duotel/internal/guard"
 )
 
@@ -47,7 +50,9 @@ func (s *SDK) build(ctx context.Context) error {
 	}
 	s.source = exporter.NewSource(exporter.SourceConfig{Aggregation: s.cfg.aggregation(), ErrorHandler: s.opts.errorHandler})
 	s.sdkProvider = sdkmetric.NewMeterProvider(s.providerOptions(res)...)
-	s.provider = guard.NewProvider(s.sdkProvider, s.opts.errorHandler)
+	s.guard = guard.NewProvider(s.sdkProvider, s.opts.errorHandler)
+	s.provider = bound.NewProvider(s.boundConfig())
+	s.source.Attach(s.provider)
 	s.registry = prometheus.NewRegistry()
 
 	pull, push, console := s.cfg.exits()
@@ -85,6 +90,17 @@ func (s *SDK) providerOptions(res *resource.Resource) []sdkmetric.Option {
 		opts = append(opts, sdkmetric.WithView(v))
 	}
 	return opts
+}
+
+// boundConfig repeats what the SDK's provider is told, for the instruments that aggregate in place.
+func (s *SDK) boundConfig() bound.Config {
+	return bound.Config{
+		Inner:            s.guard,
+		View:             s.opts.view(),
+		Aggregation:      s.cfg.aggregation(),
+		CardinalityLimit: cmp.Or(s.cfg.CardinalityLimit, defaultCardinalityLimit),
+		ExemplarFilter:   s.exemplarFilter(),
+	}
 }
 
 // exemplarFilter turns reservoirs off unless somebody can make use of them: see [Config.ExemplarFilter].
@@ -149,6 +165,8 @@ func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
 		Temporality:        c.Temporality,
 		MaxExportBatchSize: c.MaxExportBatchSize,
 		Proxy:              http.ProxyFromEnvironment,
+		Asynchronous:       func(scope instrumentation.Scope, name string) bool { return s.guard.Asynchronous(scope.Name, name) },
+		SpoolDir:           c.SpoolDir,
 		Resource:           withLabels(res, s.cfg.Labels),
 		Producers:          s.producers(),
 		Logger:             s.opts.logger,
@@ -160,6 +178,19 @@ func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
 	if err := runtime.Start(runtime.WithMeterProvider(s.push.MeterProvider())); err != nil {
 		return fmt.Errorf("push: runtime metrics: %w", err)
 	}
+	return s.preflight(ctx)
+}
+
+// preflight sends one empty request: before New returns where [WithStrictPush] wants its outcome, and
+// beside everything else where it is only for the log.
+func (s *SDK) preflight(ctx context.Context) error {
+	if s.opts.strictPush {
+		return s.push.Preflight(ctx)
+	}
+	ctx, s.cancelPreflight = context.WithCancel(context.WithoutCancel(ctx))
+	s.running.Go(func() {
+		_ = s.push.Preflight(ctx) // the push exit logs the outcome, and has it in its stats
+	})
 	return nil
 }
 

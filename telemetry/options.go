@@ -24,6 +24,7 @@ type options struct {
 	pullFilter     exporter.Filter
 	pushFilter     exporter.Filter
 	authorizer     exporter.Authorizer
+	strictPush     bool
 	console        io.Writer
 }
 
@@ -94,6 +95,11 @@ func WithPushFilter(f exporter.Filter) Option { return func(o *options) { o.push
 // WithAuthorizer decides who may scrape, and which series they see; [BearerTokenFile] makes one.
 // Default: everybody, everything.
 func WithAuthorizer(a exporter.Authorizer) Option { return func(o *options) { o.authorizer = a } }
+
+// WithStrictPush makes a push exit that does not work an error of [New]: it waits for the answer to one
+// empty request, no longer than its context. Default: the outcome is logged, with the fix, and the
+// service starts.
+func WithStrictPush() Option { return func(o *options) { o.strictPush = true } }
 
 // WithConsole sets where the console exit writes. The caller keeps ownership of w. Default:
 // [os.Stdout].

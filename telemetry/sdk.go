@@ -20,6 +20,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/bound"
 	"github.com/duotel/duotel/internal/guard"
 	"github.com/duotel/duotel/middleware"
 )
@@ -36,7 +37,8 @@ type SDK struct {
 
 	source      *exporter.Source
 	sdkProvider *sdkmetric.MeterProvider
-	provider    *guard.Provider
+	guard       *guard.Provider
+	provider    *bound.Provider
 	registry    *prometheus.Registry
 	pull        *exporter.Pull
 	push        *exporter.Push
@@ -44,6 +46,9 @@ type SDK struct {
 	listener    *listener
 	middleware  []middleware.Option
 	mux         atomic.Pointer[http.ServeMux] // what Mount was given last
+
+	cancelPreflight context.CancelFunc
+	running         sync.WaitGroup
 
 	stopping atomic.Bool
 	stop     sync.Once
@@ -55,8 +60,10 @@ func newDisabled(o options) *SDK {
 	return &SDK{cfg: Config{Disabled: true}, opts: o, registry: prometheus.NewRegistry()}
 }
 
-// MeterProvider returns the provider to make instruments with. Its observable callbacks are guarded:
-// one that fails or panics is counted and reported, and everything else goes out.
+// MeterProvider returns the provider to make instruments with. Its synchronous instruments implement
+// the binders of go.opentelemetry.io/otel/metric/x: an instrument bound to its attributes records
+// without attribute work and without allocation. Its observable callbacks are guarded: one that fails
+// or panics is counted and reported, and everything else goes out.
 func (s *SDK) MeterProvider() metric.MeterProvider {
 	if s.cfg.Disabled {
 		return noop.NewMeterProvider()
@@ -186,9 +193,13 @@ func (s *SDK) Shutdown(ctx context.Context) error {
 // shutdown closes what build opened: what pushes first, since the last push still collects.
 func (s *SDK) shutdown(ctx context.Context) error {
 	var errs []error
+	if s.cancelPreflight != nil {
+		s.cancelPreflight()
+	}
 	if s.push != nil {
 		errs = append(errs, s.push.Shutdown(ctx))
 	}
+	s.running.Wait()
 	if s.console != nil {
 		errs = append(errs, s.console.Shutdown(ctx))
 	}

@@ -20,7 +20,7 @@ const selfScope = "github.com/duotel/duotel/telemetry"
 func (s *SDK) openSelfMetrics(context.Context, *resource.Resource) error {
 	b := &selfMetrics{meter: s.provider.Meter(selfScope)}
 	b.counter("duotel.callback.failures", "{failure}", "Observable callbacks that returned an error or panicked.", func(observe observeInt) {
-		stats := s.provider.Stats()
+		stats := s.guard.Stats()
 		observe(stats.Errors, semconv.ErrorTypeKey.String("error"))
 		observe(stats.Panics, semconv.ErrorTypeKey.String("panic"))
 	})

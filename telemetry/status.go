@@ -18,8 +18,8 @@ type Status struct {
 // Status returns how both exits stand. It is cheap and may be called at any time.
 func (s *SDK) Status() Status {
 	st := Status{Disabled: s.cfg.Disabled}
-	if s.provider != nil {
-		stats := s.provider.Stats()
+	if s.guard != nil {
+		stats := s.guard.Stats()
 		st.CallbackErrors, st.CallbackPanics = stats.Errors, stats.Panics
 	}
 	if s.pull != nil {

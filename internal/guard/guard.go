@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
@@ -31,7 +32,13 @@ type Provider struct {
 	inner          metric.MeterProvider
 	report         func(error)
 	errors, panics atomic.Int64
+
+	mu          sync.Mutex
+	observables map[instrument]struct{}
 }
+
+// instrument names an instrument for the whole life of a provider.
+type instrument struct{ scope, name string }
 
 // NewProvider wraps inner. report receives one error when a callback starts to fail and is not
 // called again for it until it has succeeded in between; it must be safe for concurrent use.
@@ -42,6 +49,23 @@ func NewProvider(inner metric.MeterProvider, report func(error)) *Provider {
 // Meter returns the inner provider's meter with its callbacks guarded.
 func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return &meter{Meter: p.inner.Meter(name, opts...), provider: p, name: name}
+}
+
+// Asynchronous reports whether an observable instrument of this name was made by a meter of this name.
+func (p *Provider) Asynchronous(meter, name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.observables[instrument{meter, name}]
+	return ok
+}
+
+func (p *Provider) observable(meter, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.observables == nil {
+		p.observables = make(map[instrument]struct{})
+	}
+	p.observables[instrument{meter, name}] = struct{}{}
 }
 
 // Stats returns the counts so far.

@@ -142,6 +142,20 @@ func TestF3F5FailingCallbacks(t *testing.T) {
 	}
 }
 
+func TestAsynchronous(t *testing.T) {
+	r := newRig()
+	register(r.Meter("app"), func() error { return nil })
+	must(r.Meter("app").Int64Counter("sync"))
+	for name, want := range map[string]bool{"i.counter": true, "f.gauge": true, "sync": false} {
+		if got := r.Asynchronous("app", name); got != want {
+			t.Errorf("Asynchronous(app, %s) is %v, want %v", name, got, want)
+		}
+	}
+	if r.Asynchronous("other", "i.counter") {
+		t.Error("an instrument of another meter counts")
+	}
+}
+
 func TestOptionsSurvive(t *testing.T) {
 	r := newRig()
 	ok := metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error { o.Observe(2); return nil })

@@ -15,6 +15,7 @@ type meter struct {
 }
 
 func (m *meter) Int64ObservableCounter(name string, opts ...metric.Int64ObservableCounterOption) (metric.Int64ObservableCounter, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewInt64ObservableCounterConfig(opts...)
 	out := []metric.Int64ObservableCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {
@@ -24,6 +25,7 @@ func (m *meter) Int64ObservableCounter(name string, opts ...metric.Int64Observab
 }
 
 func (m *meter) Int64ObservableUpDownCounter(name string, opts ...metric.Int64ObservableUpDownCounterOption) (metric.Int64ObservableUpDownCounter, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
 	out := []metric.Int64ObservableUpDownCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {
@@ -33,6 +35,7 @@ func (m *meter) Int64ObservableUpDownCounter(name string, opts ...metric.Int64Ob
 }
 
 func (m *meter) Int64ObservableGauge(name string, opts ...metric.Int64ObservableGaugeOption) (metric.Int64ObservableGauge, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
 	out := []metric.Int64ObservableGaugeOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {
@@ -42,6 +45,7 @@ func (m *meter) Int64ObservableGauge(name string, opts ...metric.Int64Observable
 }
 
 func (m *meter) Float64ObservableCounter(name string, opts ...metric.Float64ObservableCounterOption) (metric.Float64ObservableCounter, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
 	out := []metric.Float64ObservableCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {
@@ -51,6 +55,7 @@ func (m *meter) Float64ObservableCounter(name string, opts ...metric.Float64Obse
 }
 
 func (m *meter) Float64ObservableUpDownCounter(name string, opts ...metric.Float64ObservableUpDownCounterOption) (metric.Float64ObservableUpDownCounter, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
 	out := []metric.Float64ObservableUpDownCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {
@@ -60,6 +65,7 @@ func (m *meter) Float64ObservableUpDownCounter(name string, opts ...metric.Float
 }
 
 func (m *meter) Float64ObservableGauge(name string, opts ...metric.Float64ObservableGaugeOption) (metric.Float64ObservableGauge, error) {
+	m.provider.observable(m.name, name)
 	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
 	out := []metric.Float64ObservableGaugeOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
 	for _, f := range cfg.Callbacks() {

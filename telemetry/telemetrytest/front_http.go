@@ -27,7 +27,7 @@ func (f httpFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer f.site.leave()
 	client := r.Context().Done()
-	answer.wait(client, nil)
+	answer.wait(client, f.site.down)
 	switch answer.effect {
 	case hang:
 		select {

@@ -39,9 +39,12 @@ func everywhere(s string) []metricdata.ScopeMetrics {
 	expo := []metricdata.ExponentialHistogramDataPoint[int64]{{Attributes: set}}
 	metrics := []metricdata.Metrics{{Name: "fine", Data: metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{{Attributes: fine}}}}}
 	for _, data := range []metricdata.Aggregation{
-		metricdata.Gauge[int64]{DataPoints: numbers}, metricdata.Gauge[float64]{DataPoints: floats},
-		metricdata.Sum[int64]{DataPoints: numbers}, metricdata.Sum[float64]{DataPoints: floats},
-		metricdata.Histogram[float64]{DataPoints: hist}, metricdata.Histogram[int64]{DataPoints: []metricdata.HistogramDataPoint[int64]{{Attributes: set}}},
+		metricdata.Gauge[int64]{DataPoints: numbers},
+		metricdata.Gauge[float64]{DataPoints: floats},
+		metricdata.Sum[int64]{DataPoints: numbers},
+		metricdata.Sum[float64]{DataPoints: floats},
+		metricdata.Histogram[float64]{DataPoints: hist},
+		metricdata.Histogram[int64]{DataPoints: []metricdata.HistogramDataPoint[int64]{{Attributes: set}}},
 		metricdata.ExponentialHistogram[int64]{DataPoints: expo},
 		metricdata.ExponentialHistogram[float64]{DataPoints: []metricdata.ExponentialHistogramDataPoint[float64]{{Attributes: set}}},
 		metricdata.Summary{DataPoints: []metricdata.SummaryDataPoint{{Attributes: set}}},

@@ -72,8 +72,10 @@ func poisonedPoints[N int64 | float64](p poisoner, value func() N) []metricdata.
 func (p poisoner) histogramPoints() []metricdata.HistogramDataPoint[float64] {
 	points := make([]metricdata.HistogramDataPoint[float64], p.IntN(5))
 	for i := range points {
-		points[i] = metricdata.HistogramDataPoint[float64]{Attributes: p.set(), StartTime: p.time(), Count: p.count(), Sum: p.float(),
-			Exemplars: poisonedExemplars[float64](p)}
+		points[i] = metricdata.HistogramDataPoint[float64]{
+			Attributes: p.set(), StartTime: p.time(), Count: p.count(), Sum: p.float(),
+			Exemplars: poisonedExemplars[float64](p),
+		}
 		for b := range p.IntN(4) {
 			points[i].Bounds = append(points[i].Bounds, [...]float64{float64(b), p.float()}[p.IntN(8)/7])
 		}
@@ -87,9 +89,11 @@ func (p poisoner) histogramPoints() []metricdata.HistogramDataPoint[float64] {
 func (p poisoner) exponentialPoints() []metricdata.ExponentialHistogramDataPoint[int64] {
 	points := make([]metricdata.ExponentialHistogramDataPoint[int64], p.IntN(5))
 	for i := range points {
-		points[i] = metricdata.ExponentialHistogramDataPoint[int64]{Attributes: p.set(), StartTime: p.time(), Count: p.count(), Sum: p.Int64(),
+		points[i] = metricdata.ExponentialHistogramDataPoint[int64]{
+			Attributes: p.set(), StartTime: p.time(), Count: p.count(), Sum: p.Int64(),
 			Scale: int32(p.Uint32()) >> p.IntN(32), ZeroCount: p.count(), ZeroThreshold: p.float(),
-			PositiveBucket: p.bucket(), NegativeBucket: p.bucket(), Exemplars: poisonedExemplars[int64](p)}
+			PositiveBucket: p.bucket(), NegativeBucket: p.bucket(), Exemplars: poisonedExemplars[int64](p),
+		}
 	}
 	return points
 }
@@ -118,8 +122,10 @@ func (p poisoner) metric() metricdata.Metrics {
 	case 5:
 		m.Data = metricdata.ExponentialHistogram[int64]{DataPoints: p.exponentialPoints()}
 	case 6:
-		m.Data = metricdata.Summary{DataPoints: []metricdata.SummaryDataPoint{{Attributes: p.set(), Count: p.count(), Sum: p.float(),
-			StartTime: p.time(), QuantileValues: []metricdata.QuantileValue{{Quantile: 0.5, Value: p.float()}}}}}
+		m.Data = metricdata.Summary{DataPoints: []metricdata.SummaryDataPoint{{
+			Attributes: p.set(), Count: p.count(), Sum: p.float(),
+			StartTime: p.time(), QuantileValues: []metricdata.QuantileValue{{Quantile: 0.5, Value: p.float()}},
+		}}}
 	}
 	return m
 }

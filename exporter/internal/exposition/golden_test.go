@@ -49,10 +49,12 @@ var golden = []struct {
 	{name: "scopes_merge", in: Input{Scopes: []metricdata.ScopeMetrics{scope("b", counter("n", point(2))), scope("a", withHelp(counter("n", point(1)), "First."))}}},
 	{name: "target_info", in: Input{Resource: resource.NewSchemaless(attribute.String("service.name", "shop"))}},
 	{name: "without_scope_info", opts: Options{WithoutScopeInfo: true}, dropped: 1, in: Input{Scopes: []metricdata.ScopeMetrics{
-		scope("b", counter("n", point(2))), scope("a", counter("n", point(1)))}}},
+		scope("b", counter("n", point(2))), scope("a", counter("n", point(1))),
+	}}},
 	{name: "constant_labels", opts: Options{Namespace: "shop", Labels: map[string]string{"env": "prod"}}, in: Input{
 		Resource: resource.NewSchemaless(attribute.String("service.name", "shop")),
-		Scopes:   scopes(gauge("g", point(1, "env", "own"))), Families: []*dto.MetricFamily{registryGauge("r", 1, "env", "own")}}},
+		Scopes:   scopes(gauge("g", point(1, "env", "own"))), Families: []*dto.MetricFamily{registryGauge("r", 1, "env", "own")},
+	}},
 	{name: "name_conflict", dropped: 1, in: Input{Scopes: scopes(counter("jobs.total", point(1)), gauge("jobs_total", point(2)))}},
 	{name: "suffix_conflict", dropped: 1, in: Input{Scopes: scopes(histogram("wait", histogramPoint()), gauge("wait_seconds_count", point(2)))}},
 	{name: "units", opts: Options{WithUnits: true}, in: Input{Scopes: scopes(histogram("wait", histogramPoint()))}},
@@ -60,14 +62,21 @@ var golden = []struct {
 	{name: "exemplar_too_long", in: Input{Scopes: scopes(longExemplar())}},
 	{name: "utf8_quoted", opts: Options{Strategy: otlptranslator.NoTranslation}, in: Input{Scopes: scopes(
 		counter("jobs.done", point(3, "queue.name", "a", "a:b", "c"), point(2)), histogram("wait.time", histogramPoint()))}},
-	{name: "utf8_underscores", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.UnderscoreEscaping},
-		dropped: 1, in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a")), gauge("jobs_done", point(1)))}},
-	{name: "utf8_dots", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.DotsEscaping},
-		in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a", "_x.y", "z")))}},
-	{name: "utf8_values", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.ValueEncodingEscaping},
-		in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a")))}},
+	{
+		name: "utf8_underscores", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.UnderscoreEscaping},
+		dropped: 1, in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a")), gauge("jobs_done", point(1)))},
+	},
+	{
+		name: "utf8_dots", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.DotsEscaping},
+		in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a", "_x.y", "z")))},
+	},
+	{
+		name: "utf8_values", opts: Options{Strategy: otlptranslator.NoTranslation}, format: Format{Escaping: model.ValueEncodingEscaping},
+		in: Input{Scopes: scopes(counter("jobs.done", point(3, "queue.name", "a")))},
+	},
 	{name: "registry", dropped: 1, in: Input{Scopes: scopes(gauge("m", point(1))), Families: []*dto.MetricFamily{
-		registryGauge("z", 1), registryGauge("m", 2), registryGauge("a", 3, "b", "bad\xff")}}},
+		registryGauge("z", 1), registryGauge("m", 2), registryGauge("a", 3, "b", "bad\xff"),
+	}}},
 }
 
 func TestGolden(t *testing.T) {
@@ -129,10 +138,12 @@ func summaryMetric() metricdata.Metrics {
 func exemplarMetrics() []metricdata.Metrics {
 	h := histogramPoint()
 	h.Exemplars = []metricdata.Exemplar[float64]{
-		exemplarOf(0.2), exemplarOf(0.3, attribute.String("user.id", "u1")), exemplarOf(5), exemplarOf(9)}
+		exemplarOf(0.2), exemplarOf(0.3, attribute.String("user.id", "u1")), exemplarOf(5), exemplarOf(9),
+	}
 	c := counter("n", point(2))
 	c.Data.(metricdata.Sum[int64]).DataPoints[0].Exemplars = []metricdata.Exemplar[int64]{
-		{Value: 1, Time: observed}, {Value: 1, Time: observed, TraceID: traceID, SpanID: spanID}}
+		{Value: 1, Time: observed}, {Value: 1, Time: observed, TraceID: traceID, SpanID: spanID},
+	}
 	return []metricdata.Metrics{histogram("wait", h), c}
 }
 

@@ -24,10 +24,14 @@ var poison = []struct {
 }{
 	{name: "F1 invalid UTF-8 value", metrics: []metricdata.Metrics{gauge("p", point(1, "k", "\xff"))}, want: []string{`k="` + "\uFFFD" + `"`}},
 	{name: "F1 invalid UTF-8 key", metrics: []metricdata.Metrics{gauge("p", point(1, "k\xff", "v"))}, want: []string{`k_="v"`}, official: true},
-	{name: "F2 type conflict", metrics: []metricdata.Metrics{counter("p.total", point(1)), gauge("p_total", point(2))},
-		want: []string{"\np_total{"}, reason: ReasonNameConflict, dropped: 1},
-	{name: "F2 histogram's own lines", metrics: []metricdata.Metrics{histogram("p", histogramPoint()), gauge("p_seconds_sum", point(2))},
-		want: []string{"p_seconds_count"}, reason: ReasonNameConflict, dropped: 1},
+	{
+		name: "F2 type conflict", metrics: []metricdata.Metrics{counter("p.total", point(1)), gauge("p_total", point(2))},
+		want: []string{"\np_total{"}, reason: ReasonNameConflict, dropped: 1,
+	},
+	{
+		name: "F2 histogram's own lines", metrics: []metricdata.Metrics{histogram("p", histogramPoint()), gauge("p_seconds_sum", point(2))},
+		want: []string{"p_seconds_count"}, reason: ReasonNameConflict, dropped: 1,
+	},
 	{name: "F6 label without letters", metrics: []metricdata.Metrics{gauge("p", point(1, "é", "v"))}, want: []string{`p{_="v"`}},
 	{name: "F6 empty label", metrics: []metricdata.Metrics{gauge("p", point(1, "", "v"))}, want: []string{`p{_="v"`}},
 	{name: "F6 reserved label", metrics: []metricdata.Metrics{gauge("p", point(1, "__name__", "v"))}, want: []string{`key__name__="v"`}},
@@ -35,21 +39,33 @@ var poison = []struct {
 	{name: "F6 le", metrics: []metricdata.Metrics{histogram("p", histogramPoint("le", "v"))}, want: []string{`exported_le="v"`}, official: true},
 	{name: "F6 name without letters", metrics: []metricdata.Metrics{gauge("é", point(1))}, reason: ReasonInvalidName, dropped: 1},
 	{name: "F6 scale below -4", metrics: []metricdata.Metrics{exponential("p", exponentialPoint(-10))}, want: []string{`p_bucket{`}},
-	{name: "F6 empty exponential histogram", metrics: []metricdata.Metrics{exponential("p", metricdata.ExponentialHistogramDataPoint[float64]{})},
-		want: []string{`le="+Inf"} 0`}, official: true},
+	{
+		name: "F6 empty exponential histogram", metrics: []metricdata.Metrics{exponential("p", metricdata.ExponentialHistogramDataPoint[float64]{})},
+		want: []string{`le="+Inf"} 0`}, official: true,
+	},
 	{name: "F6 NaN", metrics: []metricdata.Metrics{gaugeOf("p", math.NaN())}, want: []string{"} NaN"}, official: true},
-	{name: "F6 empty histogram", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{})},
-		want: []string{`le="+Inf"} 0`}, official: true},
-	{name: "too few bucket counts", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{Bounds: []float64{1}})},
-		reason: ReasonInvalidData, dropped: 1},
+	{
+		name: "F6 empty histogram", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{})},
+		want: []string{`le="+Inf"} 0`}, official: true,
+	},
+	{
+		name: "too few bucket counts", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{Bounds: []float64{1}})},
+		reason: ReasonInvalidData, dropped: 1,
+	},
 	{name: "bounds out of order", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{
-		Bounds: []float64{2, 1}, BucketCounts: []uint64{1, 1, 1}})}, reason: ReasonInvalidData, dropped: 1},
+		Bounds: []float64{2, 1}, BucketCounts: []uint64{1, 1, 1},
+	})}, reason: ReasonInvalidData, dropped: 1},
 	{name: "count below its buckets", metrics: []metricdata.Metrics{histogram("p", metricdata.HistogramDataPoint[float64]{
-		Count: 1, Bounds: []float64{1}, BucketCounts: []uint64{3, 2}})}, want: []string{`le="+Inf"} 3`}, official: true},
-	{name: "same series twice", metrics: []metricdata.Metrics{gauge("p", point(1, "k", "v"), point(2, "k", "v"))},
-		want: []string{"} 1"}, reason: ReasonDuplicateSeries, dropped: 1},
-	{name: "same series once sanitised", metrics: []metricdata.Metrics{gauge("p", point(1, "k.k", "v"), point(2, "k_k", "v"))},
-		want: []string{`k_k="v"`}, reason: ReasonDuplicateSeries, dropped: 1},
+		Count: 1, Bounds: []float64{1}, BucketCounts: []uint64{3, 2},
+	})}, want: []string{`le="+Inf"} 3`}, official: true},
+	{
+		name: "same series twice", metrics: []metricdata.Metrics{gauge("p", point(1, "k", "v"), point(2, "k", "v"))},
+		want: []string{"} 1"}, reason: ReasonDuplicateSeries, dropped: 1,
+	},
+	{
+		name: "same series once sanitised", metrics: []metricdata.Metrics{gauge("p", point(1, "k.k", "v"), point(2, "k_k", "v"))},
+		want: []string{`k_k="v"`}, reason: ReasonDuplicateSeries, dropped: 1,
+	},
 	{name: "no data", metrics: []metricdata.Metrics{{Name: "p"}}, reason: ReasonUnsupported},
 	{name: "target_info", metrics: []metricdata.Metrics{counter("target.info", point(1))}, want: []string{"target_info_total"}, official: true},
 }
@@ -144,15 +160,20 @@ func TestPoisonedRegistry(t *testing.T) {
 	histogramFamily.Metric[0].Histogram = &dto.Histogram{SampleCount: proto.Uint64(1)}
 	families := []*dto.MetricFamily{
 		registryGauge("good", 1), noPayload, nilMetric, twice, typeless, registryGauge("labels", 1, "__x", "\xff", "a:b", "c", "", "d"),
-		nil, {}, {Name: proto.String("empty")}, registryGauge("", 1), registryGauge("same", 1), registryGauge("same", 2),
+		nil,
+		{},
+		{Name: proto.String("empty")},
+		registryGauge("", 1), registryGauge("same", 1), registryGauge("same", 2),
 		registryGauge("otel", 1), registryGauge("otel_seconds_sum", 1), histogramFamily,
 	}
 	in := Input{Scopes: scopes(gauge("otel", point(5)), histogram("otel", histogramPoint()), gauge("wait_count", point(1))), Families: families}
 	e := mustNew(t, Options{})
 	for _, f := range []Format{{}, {OpenMetrics: true}} {
 		text, r := encode(t, e, f, in)
-		for _, want := range []string{"\ngood 1", "\nnil_metric 1", "\ntwice{a=\"b\"} 1", "\nsame 1", "\notel{", "\notel_seconds_count{",
-			`labels{_="d",a_b="c",key__x="` + "\uFFFD" + `"} 1`} {
+		for _, want := range []string{
+			"\ngood 1", "\nnil_metric 1", "\ntwice{a=\"b\"} 1", "\nsame 1", "\notel{", "\notel_seconds_count{",
+			`labels{_="d",a_b="c",key__x="` + "\uFFFD" + `"} 1`,
+		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in:\n%s", want, text)
 			}

@@ -1,0 +1,183 @@
+package bound
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// histogramData is one series of a histogram: a distribution, and further ones where goroutines collide.
+type histogramData[N number] struct {
+	*buckets
+	spread atomic.Pointer[[]*distribution[N]]
+	base   distribution[N]
+}
+
+// distribution is updated under a one-word lock. That is two atomic instructions a measurement, where
+// counting in the open and telling a collection which counts belong together takes four or five.
+type distribution[N number] struct {
+	lock atomic.Uint32
+	// What follows is guarded by lock.
+	misses   uint32
+	measured bool
+	// The sum is in two parts, as that of a [cell] is, so that it is rounded as the SDK rounds it.
+	whole    int64
+	fraction float64
+	min, max N
+	counts   []uint64
+}
+
+// histogramSeries puts a series and what its histogram needs into one allocation.
+type histogramSeries[N number] struct {
+	series[N]
+	data histogramData[N]
+}
+
+func newHistogramSeries[N number](b *buckets) *series[N] {
+	s := &histogramSeries[N]{data: histogramData[N]{buckets: b}}
+	s.data.base.counts = make([]uint64, len(b.bounds)+1)
+	s.hist = &s.data
+	return &s.series
+}
+
+// record adds v to one of the distributions. It waits for no other goroutine for longer than a collision
+// takes: if the distribution is not to be had it takes another one.
+func (h *histogramData[N]) record(v N) {
+	i := h.index(float64(v))
+	d := &h.base
+	if cells := h.spread.Load(); cells != nil {
+		d = (*cells)[slot(len(*cells))]
+	}
+	if !d.lock.CompareAndSwap(0, 1) {
+		d = h.acquire()
+	}
+	d.counts[i]++
+	if n := int64(v); N(n) == v {
+		d.whole += n
+	} else {
+		d.fraction += float64(v)
+	}
+	if !d.measured {
+		d.measured, d.min, d.max = true, v, v
+	} else if v < d.min {
+		d.min = v
+	} else if v > d.max {
+		d.max = v
+	}
+	d.lock.Store(0)
+}
+
+// spinLimit is how often acquire tries before it takes the holder of a lock for one that was preempted
+// while holding it, and stops waiting for it.
+const spinLimit = 64
+
+// acquire returns a distribution locked, after the first choice was not to be had.
+func (h *histogramData[N]) acquire() *distribution[N] {
+	for tries := 1; ; tries++ {
+		if cells := h.spread.Load(); cells != nil {
+			if d := firstFree(*cells); d != nil {
+				return d
+			}
+		} else if h.base.lock.CompareAndSwap(0, 1) {
+			if h.base.misses++; h.base.misses >= missesToSpread {
+				h.divide()
+			}
+			return &h.base
+		} else if tries >= spinLimit {
+			h.divide()
+		}
+		if tries%16 == 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// firstFree returns a distribution locked, nil if none is free. It looks at the caller's own first.
+func firstFree[N number](cells []*distribution[N]) *distribution[N] {
+	own := slot(len(cells))
+	for i := range uintptr(len(cells)) {
+		d := cells[(own+i)&uintptr(len(cells)-1)]
+		if d.lock.CompareAndSwap(0, 1) {
+			return d
+		}
+	}
+	return nil
+}
+
+// divide gives the histogram its further distributions.
+func (h *histogramData[N]) divide() {
+	cells := make([]*distribution[N], cellCount())
+	for i := range cells {
+		cells[i] = newPadded[N](len(h.bounds) + 1)
+	}
+	h.spread.CompareAndSwap(nil, &cells)
+}
+
+// newPadded returns a distribution whose counts share no cache line with anything else.
+func newPadded[N number](buckets int) *distribution[N] {
+	const words = padding / 8
+	type padded struct {
+		distribution[N]
+		_ [padding - unsafe.Sizeof(distribution[int64]{})%padding]byte
+	}
+	p := new(padded)
+	p.counts = make([]uint64, (buckets+words-1)/words*words)[:buckets]
+	return &p.distribution
+}
+
+// snapshot is what a collection sees of one histogram series.
+type snapshot[N number] struct {
+	measured bool
+	whole    int64
+	fraction float64
+	min, max N
+	count    uint64
+	counts   []uint64
+}
+
+func (s *snapshot[N]) sum() N { return N(s.fraction) + N(s.whole) }
+
+// read adds everything recorded so far to into, whose counts have the length of the buckets. Each
+// measurement is in one distribution and is seen wholly or not at all.
+func (h *histogramData[N]) read(into *snapshot[N]) {
+	h.base.read(into)
+	if cells := h.spread.Load(); cells != nil {
+		for _, d := range *cells {
+			d.read(into)
+		}
+	}
+	for _, n := range into.counts {
+		into.count += n
+	}
+}
+
+func (d *distribution[N]) read(into *snapshot[N]) {
+	for tries := 1; !d.lock.CompareAndSwap(0, 1); tries++ {
+		if tries%16 == 0 {
+			runtime.Gosched()
+		}
+	}
+	for i, n := range d.counts {
+		into.counts[i] += n
+	}
+	into.whole, into.fraction = into.whole+d.whole, into.fraction+d.fraction
+	if d.measured {
+		into.widen(d.min, d.max)
+	}
+	d.misses = 0
+	d.lock.Store(0)
+}
+
+// widen extends the extremes. Like recording, it lets not-a-number stand only where it came first.
+func (s *snapshot[N]) widen(low, high N) {
+	if !s.measured {
+		s.measured, s.min, s.max = true, low, high
+		return
+	}
+	if low < s.min {
+		s.min = low
+	}
+	if high > s.max {
+		s.max = high
+	}
+}

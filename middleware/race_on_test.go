@@ -1,0 +1,6 @@
+//go:build race
+
+package middleware_test
+
+// attackRequests is less under the race detector, which makes each many times as slow.
+const attackRequests = 8_000
