@@ -36,6 +36,15 @@ race: ## Run the tests with the race detector
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) tools/fuzz
 
+.PHONY: e2e
+e2e: ## Test against the real Prometheus and OpenTelemetry Collector, which are built once
+	cd e2e && $(GO) run ./cmd/build && $(GO) test -count=1 -timeout 30m ./...
+	@cat .cache/e2e/report.txt
+
+.PHONY: soak
+soak: ## Run the soak against a real Collector for DURATION (5m)
+	cd e2e && $(GO) run ./cmd/build && DURATION=$(or $(DURATION),5m) $(GO) test -count=1 -timeout 0 -v -run TestSoak .
+
 .PHONY: cover
 cover: ## Show statement coverage per function
 	@mkdir -p .cache

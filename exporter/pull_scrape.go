@@ -35,7 +35,7 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
 	// no deadlines the server's own limits are all there is.
 	_ = http.NewResponseController(w).SetWriteDeadline(begin.Add(timeout + writeGrace))
-	format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	w.Header().Set("Content-Type", string(format))
 	w.Header().Add("Vary", "Accept")
 	page := page{snap: snap, families: families, admit: admit, names: names(r)}

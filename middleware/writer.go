@@ -148,7 +148,8 @@ func (rec *recorder) push(target string, o *http.PushOptions) error {
 }
 
 func (rec *recorder) closeNotify() <-chan bool {
-	return rec.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // kept for those who still ask for it
+	//lint:ignore SA1019 kept for those who still ask for it
+	return rec.w.(http.CloseNotifier).CloseNotify()
 }
 
 // writer returns the face of rec that has the optional interfaces of the writer underneath.
@@ -163,7 +164,8 @@ func (rec *recorder) writer() http.ResponseWriter {
 	if _, ok := rec.w.(http.Pusher); ok {
 		set |= 4
 	}
-	if _, ok := rec.w.(http.CloseNotifier); ok { //nolint:staticcheck // see closeNotify
+	//lint:ignore SA1019 see closeNotify
+	if _, ok := rec.w.(http.CloseNotifier); ok {
 		set |= 8
 	}
 	return faces[set](rec)

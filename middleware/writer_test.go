@@ -166,7 +166,8 @@ func use(w http.ResponseWriter) string {
 		_ = p.Push("/", nil)
 		found = append(found, "push")
 	}
-	if n, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // it is what is tested
+	//lint:ignore SA1019 it is what is tested
+	if n, ok := w.(http.CloseNotifier); ok {
 		n.CloseNotify()
 		found = append(found, "notify")
 	}

@@ -16,8 +16,6 @@ const (
 	defaultEndpointHTTP = "http://localhost:4318" + metricsPath
 	defaultEndpointGRPC = "http://localhost:4317"
 
-	portGRPC = "4317"
-	portHTTP = "4318"
 	maxPort  = 65535
 
 	allowedEndpoint = "an http or https URL such as http://localhost:4318/v1/metrics; for grpc also host:port"

@@ -34,13 +34,8 @@ func TestEndpointWarnings(t *testing.T) {
 	}{
 		{[]string{endpointKey + "=http://h:4318/v1/metrics"}, ""},
 		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://h:4318"}, ""},
-		{[]string{endpointKey + "=http://h:4318"}, "http://h:4318/v1/metrics was probably meant"},
-		{[]string{endpointKey + "=http://h:4318/"}, "posts to /"},
-		{[]string{endpointKey + "=http://u:s3cr3t@h:4318"}, "http://xxxxx@h:4318/v1/metrics was probably meant"},
-		{[]string{endpointKey + "=http://h:4317/v1/metrics"}, "4317 is the port of grpc"},
 		{[]string{endpointKey + "=http://h:4317", grpc}, ""},
 		{[]string{endpointKey + "=h:4317", grpc}, ""},
-		{[]string{endpointKey + "=http://h:4318", grpc}, "4318 is the port of http/protobuf"},
 		{[]string{endpointKey + "=http://h:4317/v1/metrics", grpc}, "the path is not used"},
 		{[]string{endpointKey + "=http://h", grpc}, "443"},
 		{[]string{endpointKey + "=http://h/m", "OTEL_METRICS_EXPORTER=prometheus"}, "nothing is pushed"},

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/telemetry"
 	"github.com/duotel/duotel/telemetry/telemetrytest"
 )
@@ -105,9 +106,65 @@ func TestNoPushNoCost(t *testing.T) {
 		t.Errorf("Status has a push exit: %+v", st.Push)
 	}
 	backend := telemetrytest.NewBackend(t)
-	sdk, _ = newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
+	_, _ = newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
 	if s := stacks(); !strings.Contains(s, "PeriodicReader") {
 		t.Error("with push on there is no PeriodicReader, so the check above sees nothing")
+	}
+}
+
+// TestF8EndpointThatWasNotMeant is a start-up that says so, once.
+func TestF8EndpointThatWasNotMeant(t *testing.T) {
+	cases := map[string]string{
+		"http://127.0.0.1:1":               "probably meant: http://127.0.0.1:1/v1/metrics",
+		"http://u:s3cr3t@127.0.0.1:1":      "@127.0.0.1:1/v1/metrics",
+		"http://127.0.0.1:4317/v1/metrics": "use port 4318",
+		"http://127.0.0.1:1/v1/traces":     "another signal",
+	}
+	for endpoint, want := range cases {
+		_, log := newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: endpoint}})
+		if n := strings.Count(log.String(), want); n == 0 {
+			t.Errorf("%s: nothing in the log has %q: %s", endpoint, want, log)
+		}
+		if strings.Contains(log.String(), "s3cr3t") {
+			t.Errorf("the password is logged: %s", log)
+		}
+	}
+}
+
+func TestStrictPush(t *testing.T) {
+	backend := telemetrytest.NewBackend(t, telemetrytest.WithBearer("x"))
+	cfg := telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Headers: map[string]string{"Authorization": "Bearer s3cr3t"}}}
+	if _, err := telemetry.New(t.Context(), cfg, telemetry.WithStrictPush()); err == nil || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("with a wrong token New returned %v, want an error with 401 and without the token", err)
+	}
+	cfg.Push.Headers["Authorization"] = "Bearer x"
+	newSDK(t, cfg, telemetry.WithStrictPush())
+}
+
+// TestSpoolOutlivesTheProcess stops one SDK against a dead backend and starts another on its spool.
+func TestSpoolOutlivesTheProcess(t *testing.T) {
+	backend := telemetrytest.NewBackend(t)
+	cfg := telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{
+		Endpoint: backend.HTTPEndpoint(), SpoolDir: t.TempDir(), Temporality: exporter.TemporalityDelta,
+	}}
+	backend.Down()
+	for range 2 {
+		sdk, _ := newSDK(t, cfg)
+		must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 3)
+		_ = sdk.Shutdown(t.Context())
+		if n := sdk.Status().Push.PointsLost; n != 0 {
+			t.Errorf("%d points lost although there is a spool", n)
+		}
+	}
+	if err := backend.Up(); err != nil {
+		t.Fatal(err)
+	}
+	sdk, _ := newSDK(t, cfg)
+	if err := sdk.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := backend.Sum("jobs", nil); got != 6 {
+		t.Errorf("jobs arrived as %v, want 6: two lives of 3", got)
 	}
 }
 

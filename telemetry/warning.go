@@ -52,34 +52,22 @@ func (c PushConfig) warnings() []string {
 	return warnings
 }
 
-// endpointWarnings are about what the endpoint's port and path say.
+// endpointWarnings are about what the endpoint has that is not used. What its path and port say of the
+// backend is the push exit's to judge, which knows the protocols and the vendors.
 func (c PushConfig) endpointWarnings(u *url.URL) []string {
 	var warnings []string
 	warn := func(format string, args ...any) {
 		prefix := fmt.Sprintf("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=%q: ", showURL(c.Endpoint))
 		warnings = append(warnings, prefix+fmt.Sprintf(format, args...))
 	}
-	path := strings.Trim(u.Path, "/")
-	port := u.Port()
-	if c.Protocol == exporter.ProtocolGRPC {
-		if path != "" {
-			warn("the path is not used with grpc")
-		}
-		if u.Scheme == "http" && port == "" {
-			warn("has no port: grpc uses 443")
-		}
-		if port == portHTTP {
-			warn("4318 is the port of http/protobuf; grpc is usually on 4317")
-		}
-		return warnings
+	if c.Protocol != exporter.ProtocolGRPC {
+		return nil
 	}
-	if path == "" {
-		meant := *u
-		meant.Path = metricsPath
-		warn("posts to / because it has no path; %s was probably meant", showURL(meant.String()))
+	if strings.Trim(u.Path, "/") != "" {
+		warn("the path is not used with grpc")
 	}
-	if port == portGRPC {
-		warn("4317 is the port of grpc; http/protobuf is usually on 4318")
+	if u.Scheme == "http" && u.Port() == "" {
+		warn("has no port: grpc uses 443")
 	}
 	return warnings
 }

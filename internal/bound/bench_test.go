@@ -43,7 +43,7 @@ func benchMeters(b *testing.B) (ours, sdk metric.Meter) {
 func promLabels() (names []string, values []string) {
 	for _, kv := range benchAttrs {
 		names = append(names, fmt.Sprint("l", len(names)))
-		values = append(values, kv.Value.Emit())
+		values = append(values, kv.Value.String())
 	}
 	return names, values
 }
