@@ -16,7 +16,7 @@ import (
 // writeProtobuf answers in the formats that have native histograms. The official exporter renders
 // what the Source collected, after everything that would fail it is mended.
 func (p *Pull) writeProtobuf(w io.Writer, format expfmt.Format, page page) (exposition.Result, error) {
-	scopes, repaired := clean.New().Scopes(filterScopes(page.snap.Scopes, p.cfg.Filter))
+	scopes, repaired := clean.New().Scopes(summariesAsHistograms(filterScopes(page.snap.Scopes, p.cfg.Filter)))
 	own, err := p.official.families(inOrder(scopes))
 	for _, message := range omissions(err) {
 		p.stats.drop(string(exposition.ReasonInvalidData), 1)

@@ -34,7 +34,7 @@ type cargo struct {
 func (e *pushExporter) load(scopes []metricdata.ScopeMetrics) *cargo {
 	c := &cargo{scopes: scopes}
 	if e.tracker != nil {
-		c.difference = e.tracker.Take(scopes, e.complete())
+		c.difference = e.tracker.Take(summariesAsHistograms(scopes), e.complete())
 		c.scopes = c.difference.Scopes
 		e.stats.differenced(c.difference.Lost, c.difference.Duplicates)
 	}

@@ -33,6 +33,11 @@ type SourceConfig struct {
 	Aggregation sdkmetric.AggregationSelector
 	// Producers give data of other origin to the same collection.
 	Producers []sdkmetric.Producer
+	// Observe sees every collection before anybody else. It must not change or keep it. Default: none.
+	Observe func([]metricdata.ScopeMetrics)
+	// Rewrite returns what both exits show of a collection. It must not change its argument, but may
+	// return it. Default: all of it, as it is.
+	Rewrite func([]metricdata.ScopeMetrics) []metricdata.ScopeMetrics
 	// ErrorHandler receives errors that came with a collection. Default: none.
 	ErrorHandler func(error)
 }
@@ -43,11 +48,11 @@ type SourceConfig struct {
 // one goroutine, and everyone who asks meanwhile waits no longer than their own deadline. It is safe
 // for concurrent use.
 type Source struct {
-	reader       *sdkmetric.ManualReader
-	collections  *flight.Group[*Snapshot]
-	attached     []Attachment
-	errorHandler func(error)
-	errors       atomic.Int64
+	reader      *sdkmetric.ManualReader
+	collections *flight.Group[*Snapshot]
+	attached    []Attachment
+	cfg         SourceConfig
+	errors      atomic.Int64
 
 	mu    sync.Mutex
 	spare *Snapshot // the memory of the last collection nobody reads any more
@@ -77,7 +82,7 @@ func NewSource(cfg SourceConfig) *Source {
 	for _, p := range cfg.Producers {
 		opts = append(opts, sdkmetric.WithProducer(p))
 	}
-	s := &Source{reader: sdkmetric.NewManualReader(opts...), errorHandler: cfg.ErrorHandler}
+	s := &Source{reader: sdkmetric.NewManualReader(opts...), cfg: cfg}
 	s.collections = flight.New(s.collect, s.keep, defaultCollectTimeout)
 	return s
 }
@@ -134,6 +139,12 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 		s.failed(a.ProduceInto(ctx, &snap.attached[i]))
 		snap.Scopes = joinScopes(snap.Scopes, snap.attached[i])
 	}
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(snap.Scopes)
+	}
+	if s.cfg.Rewrite != nil {
+		snap.Scopes = s.cfg.Rewrite(snap.Scopes)
+	}
 	return snap, nil
 }
 
@@ -177,8 +188,8 @@ func (s *Source) failed(err error) {
 		return
 	}
 	s.errors.Add(1)
-	if s.errorHandler != nil {
-		s.errorHandler(err)
+	if s.cfg.ErrorHandler != nil {
+		s.cfg.ErrorHandler(err)
 	}
 }
 

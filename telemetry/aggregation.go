@@ -1,6 +1,11 @@
 package telemetry
 
-import sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+import (
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/duotel/duotel/internal/vocabulary"
+)
 
 // Bounds of an exponential histogram, as the metrics SDK specification sets them.
 const (
@@ -49,3 +54,13 @@ func (c PullConfig) prefix() string {
 
 // enabled reports whether a listener was asked for.
 func (c ListenerConfig) enabled() bool { return c.Host != "" || c.Port != 0 }
+
+// rewrite returns what makes the vocabulary of the HTTP metrics, or nil where they stay as recorded.
+func (c HTTPConfig) rewrite() func([]metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
+	if c.Names == "" || c.Names == HTTPNamesSemconv {
+		return nil
+	}
+	return func(scopes []metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
+		return vocabulary.Rewrite(scopes, vocabulary.Names(c.Names))
+	}
+}

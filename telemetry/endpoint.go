@@ -16,7 +16,7 @@ const (
 	defaultEndpointHTTP = "http://localhost:4318" + metricsPath
 	defaultEndpointGRPC = "http://localhost:4317"
 
-	maxPort  = 65535
+	maxPort = 65535
 
 	allowedEndpoint = "an http or https URL such as http://localhost:4318/v1/metrics; for grpc also host:port"
 )

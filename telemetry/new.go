@@ -17,6 +17,7 @@ import (
 
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/internal/bound"
+	"github.com/duotel/duotel/internal/cardinality"
 	"github.com/duotel/duotel/internal/guard"
 )
 
@@ -48,7 +49,13 @@ func (s *SDK) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.source = exporter.NewSource(exporter.SourceConfig{Aggregation: s.cfg.aggregation(), ErrorHandler: s.opts.errorHandler})
+	s.cardinality = cardinality.New(s.limitOf, func(f cardinality.Finding) { s.opts.logger.Warn("telemetry: " + f.String()) })
+	s.source = exporter.NewSource(exporter.SourceConfig{
+		Aggregation:  s.cfg.aggregation(),
+		Observe:      s.cardinality.Observe,
+		Rewrite:      s.cfg.HTTP.rewrite(),
+		ErrorHandler: s.opts.errorHandler,
+	})
 	s.sdkProvider = sdkmetric.NewMeterProvider(s.providerOptions(res)...)
 	s.guard = guard.NewProvider(s.sdkProvider, s.opts.errorHandler)
 	s.provider = bound.NewProvider(s.boundConfig())
@@ -99,8 +106,18 @@ func (s *SDK) boundConfig() bound.Config {
 		View:             s.opts.view(),
 		Aggregation:      s.cfg.aggregation(),
 		CardinalityLimit: cmp.Or(s.cfg.CardinalityLimit, defaultCardinalityLimit),
+		LimitFor:         s.opts.limitFor,
 		ExemplarFilter:   s.exemplarFilter(),
 	}
+}
+
+// limitOf is the cardinality limit of an instrument, 0 for none.
+func (s *SDK) limitOf(scope, name string) int {
+	limit := 0
+	if s.opts.limitFor != nil {
+		limit = s.opts.limitFor(sdkmetric.Instrument{Name: name, Scope: instrumentation.Scope{Name: scope}})
+	}
+	return max(cmp.Or(limit, s.cfg.CardinalityLimit, defaultCardinalityLimit), 0)
 }
 
 // exemplarFilter turns reservoirs off unless somebody can make use of them: see [Config.ExemplarFilter].

@@ -24,6 +24,7 @@ type options struct {
 	pullFilter     exporter.Filter
 	pushFilter     exporter.Filter
 	authorizer     exporter.Authorizer
+	limitFor       func(sdkmetric.Instrument) int
 	strictPush     bool
 	console        io.Writer
 }
@@ -75,6 +76,14 @@ func WithView(v sdkmetric.View) Option {
 		panic("telemetry: WithView: the view is nil")
 	}
 	return func(o *options) { o.views = append(o.views, v) }
+}
+
+// WithCardinalityLimit sets the limit of single instruments over [Config.CardinalityLimit]: f returns
+// it, 0 for the Config's, or a negative number for none. Only Name and Scope.Name of the instrument may
+// be relied on. It holds for synchronous instruments with explicit buckets, sums and gauges; others
+// keep the Config's. f must be safe for concurrent use.
+func WithCardinalityLimit(f func(sdkmetric.Instrument) int) Option {
+	return func(o *options) { o.limitFor = f }
 }
 
 // WithTracerProvider turns spans on in [SDK.Middleware] and [SDK.Transport], through otelhttp, and

@@ -21,7 +21,9 @@ import (
 
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/internal/bound"
+	"github.com/duotel/duotel/internal/cardinality"
 	"github.com/duotel/duotel/internal/guard"
+	"github.com/duotel/duotel/internal/vocabulary"
 	"github.com/duotel/duotel/middleware"
 )
 
@@ -35,6 +37,7 @@ type SDK struct {
 	cfg  Config
 	opts options
 
+	cardinality *cardinality.Watcher
 	source      *exporter.Source
 	sdkProvider *sdkmetric.MeterProvider
 	guard       *guard.Provider
@@ -133,7 +136,10 @@ func (s *SDK) Transport(base http.RoundTripper) http.RoundTripper {
 }
 
 func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
-	s.middleware = []middleware.Option{middleware.WithMeterProvider(s.provider)}
+	s.middleware = []middleware.Option{
+		middleware.WithMeterProvider(s.provider),
+		middleware.WithDurationBuckets(vocabulary.DurationBuckets(vocabulary.Names(s.cfg.HTTP.Names))...),
+	}
 	if s.opts.tracerProvider != nil {
 		s.middleware = append(s.middleware, middleware.WithTracerProvider(s.opts.tracerProvider))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
@@ -225,4 +226,13 @@ func TestStartNamesBadVariables(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `OTEL_METRIC_EXPORT_INTERVAL="10s"`) {
 		t.Fatalf("got %v, want an error that names the variable and the value", err)
 	}
+}
+
+// attrs makes an option of keys and values in turn.
+func attrs(pairs ...string) metric.MeasurementOption {
+	var kvs []attribute.KeyValue
+	for i := 0; i < len(pairs); i += 2 {
+		kvs = append(kvs, attribute.String(pairs[i], pairs[i+1]))
+	}
+	return metric.WithAttributes(kvs...)
 }

@@ -10,6 +10,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/cardinality"
 )
 
 // selfScope is the instrumentation scope of what the library says about itself.
@@ -24,6 +25,7 @@ func (s *SDK) openSelfMetrics(context.Context, *resource.Resource) error {
 		observe(stats.Errors, semconv.ErrorTypeKey.String("error"))
 		observe(stats.Panics, semconv.ErrorTypeKey.String("panic"))
 	})
+	b.cardinality(s.cardinality.Usage)
 	if s.pull != nil {
 		b.pull(s.pull.Stats)
 	}
@@ -42,6 +44,21 @@ type (
 type selfMetrics struct {
 	meter metric.Meter
 	err   error
+}
+
+// cardinality shows the instruments that have come near their limit, as of the collection before.
+func (b *selfMetrics) cardinality(usage func() []cardinality.Usage) {
+	each := func(observe observeFloat, value func(cardinality.Usage) int) {
+		for _, u := range usage() {
+			observe(float64(value(u)), attribute.String("instrument", u.Instrument), attribute.String("scope", u.Scope))
+		}
+	}
+	b.gauge("duotel.cardinality.used", "{series}", "Series of an instrument that has used 80 % of its cardinality limit or more.", func(observe observeFloat) {
+		each(observe, func(u cardinality.Usage) int { return u.Used })
+	})
+	b.gauge("duotel.cardinality.limit", "{series}", "Cardinality limit of an instrument that has used 80 % of it or more.", func(observe observeFloat) {
+		each(observe, func(u cardinality.Usage) int { return u.Limit })
+	})
 }
 
 func (b *selfMetrics) pull(stats func() exporter.PullStats) {
