@@ -45,6 +45,10 @@ e2e: ## Test against the real Prometheus and OpenTelemetry Collector, which are 
 soak: ## Run the soak against a real Collector for DURATION (5m)
 	cd e2e && $(GO) run ./cmd/build && DURATION=$(or $(DURATION),5m) $(GO) test -count=1 -timeout 0 -v -run TestSoak .
 
+.PHONY: bench
+bench: ## Measure beside the peers, about five minutes (ARGS="-only scrape,push -rounds 3")
+	cd bench && $(GO) run ./cmd/bench $(ARGS)
+
 .PHONY: cover
 cover: ## Show statement coverage per function
 	@mkdir -p .cache

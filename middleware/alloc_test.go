@@ -67,7 +67,13 @@ func TestNoAllocationInSteadyState(t *testing.T) {
 
 func BenchmarkHandler(b *testing.B) {
 	mux := steadyMux(middleware.Routes)
-	for name, h := range map[string]http.Handler{"bare": mux, "measured": newMiddleware(b, newMeters(b)).Handler(mux)} {
+	onBound, err := middleware.New(middleware.WithMeterProvider(boundProvider()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, h := range map[string]http.Handler{
+		"bare": mux, "measured": newMiddleware(b, newMeters(b)).Handler(mux), "bound": onBound.Handler(mux),
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			w, r := newPlainWriter(), newRequest(b, "GET", "/items/7")

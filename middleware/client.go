@@ -27,8 +27,14 @@ type client struct {
 	template  func(*http.Request) string
 	templates cache[string, string]
 
-	series cache[clientKey, []metric.RecordOption]
-	levels cache[target, []metric.AddOption]
+	series cache[clientKey, *clientSeries]
+	levels cache[target, *levelOf]
+}
+
+// clientSeries is one attribute set of the histograms, ready for use.
+type clientSeries struct {
+	duration                  secondsOf
+	requestSize, responseSize bytesOf
 }
 
 func newClient(c *config) (*client, error) {
@@ -118,18 +124,24 @@ func (k clientKey) set() attribute.Set {
 	return attribute.NewSet(attrs...)
 }
 
-func (c *client) options(k clientKey) []metric.RecordOption {
-	if o, ok := c.series.get(k); ok {
-		return o
+func (c *client) seriesOf(k clientKey) *clientSeries {
+	if s, ok := c.series.get(k); ok {
+		return s
 	}
-	return c.series.put(k, []metric.RecordOption{metric.WithAttributeSet(k.set())})
+	set := k.set()
+	return c.series.put(k, &clientSeries{
+		duration:     bindSeconds(c.duration, set),
+		requestSize:  bindBytes(c.requestSize, set),
+		responseSize: bindBytes(c.responseSize, set),
+	})
 }
 
-func (c *client) level(t target) []metric.AddOption {
-	if o, ok := c.levels.get(t); ok {
-		return o
+func (c *client) level(t target) *levelOf {
+	if l, ok := c.levels.get(t); ok {
+		return l
 	}
-	return c.levels.put(t, []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(t.attributes()...))})
+	l := bindLevel(c.active, attribute.NewSet(t.attributes()...))
+	return c.levels.put(t, &l)
 }
 
 // attempt is one request on its way. The response's body may be closed by any goroutine.
@@ -139,13 +151,13 @@ type attempt struct {
 	request        *http.Request
 	target         target
 	start          time.Duration
-	options        []metric.RecordOption
+	series         *clientSeries
 	sent, received atomic.Int64
 	ended          atomic.Bool
 }
 
 func (a *attempt) begin() {
-	a.client.active.Add(a.ctx, 1, a.client.level(a.target)...)
+	a.client.level(a.target).add(a.ctx, 1)
 	a.start = now()
 }
 
@@ -176,8 +188,8 @@ func (a *attempt) failed(errorType string) {
 
 func (a *attempt) timed(k clientKey) {
 	k.own = a.client.own.of(a.request)
-	a.options = a.client.options(k)
-	a.client.duration.Record(a.ctx, (now() - a.start).Seconds(), a.options...)
+	a.series = a.client.seriesOf(k)
+	a.series.duration.record(a.ctx, (now() - a.start).Seconds())
 }
 
 // end records what was transferred, once.
@@ -185,7 +197,7 @@ func (a *attempt) end() {
 	if a.ended.Swap(true) {
 		return
 	}
-	a.client.active.Add(a.ctx, -1, a.client.level(a.target)...)
-	a.client.requestSize.Record(a.ctx, a.sent.Load(), a.options...)
-	a.client.responseSize.Record(a.ctx, a.received.Load(), a.options...)
+	a.client.level(a.target).add(a.ctx, -1)
+	a.series.requestSize.record(a.ctx, a.sent.Load())
+	a.series.responseSize.record(a.ctx, a.received.Load())
 }

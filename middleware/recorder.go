@@ -71,7 +71,7 @@ func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) 
 		rec.body = r.Body
 		r.Body = requestBody{rec}
 	}
-	h.server.active.Add(r.Context(), 1, rec.level()...)
+	rec.level().requests.add(r.Context(), 1)
 	rec.start = now()
 }
 
@@ -81,7 +81,7 @@ func (rec *recorder) end() {
 	m := measurement{duration: now() - rec.start}
 	ctx := r.Context()
 	rec.restoreBody()
-	s.active.Add(ctx, -1, rec.level()...)
+	rec.level().requests.add(ctx, -1)
 	route := rec.finalRoute()
 	rec.settleStream(route)
 	if rec.streamed {
@@ -89,7 +89,7 @@ func (rec *recorder) end() {
 		m.lifetime = m.duration
 		m.duration = rec.firstByte - rec.start
 		m.lifetime -= m.duration
-		s.activeStreams.Add(ctx, -1, rec.level()...)
+		rec.level().streams.add(ctx, -1)
 	}
 	m.requestSize, m.responseSize = rec.requestSize(), rec.written
 	if rec.method == methodHead {

@@ -31,22 +31,24 @@ type server struct {
 	requestSize    metric.Int64Histogram
 	responseSize   metric.Int64Histogram
 	streamDuration metric.Float64Histogram
-	active         metric.Int64UpDownCounter
-	activeStreams  metric.Int64UpDownCounter
+	levels         [len(methods)][2]levels // by method and by https
 
 	own       *ownAttributes
 	exclusion exclusion
 	streams   map[string]bool // by route: always, or never
 	series    cache[seriesKey, *series]
-	joined    cache[[2]string, string]            // routes of nested routers, by prefix and pattern
-	levels    [len(methods)][2][]metric.AddOption // by method and by https
+	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
 }
 
 // series is one attribute set of the histograms, ready for use.
 type series struct {
-	options  []metric.RecordOption
-	excluded bool
+	duration, streamDuration  secondsOf
+	requestSize, responseSize bytesOf
+	excluded                  bool
 }
+
+// levels is one attribute set of what is counted while it lasts: all that is known before the end.
+type levels struct{ requests, streams levelOf }
 
 // measurement is what one request adds to its series.
 type measurement struct {
@@ -61,34 +63,34 @@ func newServer(c *config) (*server, error) {
 		duration:       b.seconds(httpconv.ServerRequestDuration{}, c.durationBuckets),
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
-		active:         b.level(httpconv.ServerActiveRequests{}),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
-		activeStreams:  b.level(activeStreams),
 		own:            newOwnAttributes(c, labelerOf),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
+	requests, streams := b.level(httpconv.ServerActiveRequests{}), b.level(activeStreams)
 	for m := range methods {
-		s.levels[m] = [2][]metric.AddOption{levelOptions(method(m), false), levelOptions(method(m), true)}
+		for i, https := range []bool{false, true} {
+			set := levelSet(method(m), https)
+			s.levels[m][i] = levels{bindLevel(requests, set), bindLevel(streams, set)}
+		}
 	}
 	return s, errors.Join(b.errs...)
 }
 
-// levelOptions is the attribute set of what is counted before a request's end: all that is known then.
-func levelOptions(m method, https bool) []metric.AddOption {
-	set := attribute.NewSet(
+func levelSet(m method, https bool) attribute.Set {
+	return attribute.NewSet(
 		semconv.HTTPRequestMethodKey.String(methods[m]),
 		semconv.URLScheme(schemeOf(https)),
 	)
-	return []metric.AddOption{metric.WithAttributeSet(set)}
 }
 
-// level returns the options for active requests and streams.
-func (s *server) level(m method, https bool) []metric.AddOption {
+// level returns the series of active requests and streams.
+func (s *server) level(m method, https bool) *levels {
 	if https {
-		return s.levels[m][1]
+		return &s.levels[m][1]
 	}
-	return s.levels[m][0]
+	return &s.levels[m][0]
 }
 
 // record adds one ended request to the series of k.
@@ -100,21 +102,25 @@ func (s *server) record(ctx context.Context, k seriesKey, m *measurement) {
 	if one.excluded {
 		return
 	}
-	s.duration.Record(ctx, m.duration.Seconds(), one.options...)
+	one.duration.record(ctx, m.duration.Seconds())
 	if m.streamed {
-		s.streamDuration.Record(ctx, m.lifetime.Seconds(), one.options...)
+		one.streamDuration.record(ctx, m.lifetime.Seconds())
 	}
 	// What goes over a hijacked connection is nobody's body.
 	if !m.hijacked {
-		s.requestSize.Record(ctx, m.requestSize, one.options...)
-		s.responseSize.Record(ctx, m.responseSize, one.options...)
+		one.requestSize.record(ctx, m.requestSize)
+		one.responseSize.record(ctx, m.responseSize)
 	}
 }
 
 func (s *server) newSeries(k seriesKey) *series {
+	set := k.set()
 	return &series{
-		options:  []metric.RecordOption{metric.WithAttributeSet(k.set())},
-		excluded: s.exclusion.matches(k.route),
+		duration:       bindSeconds(s.duration, set),
+		streamDuration: bindSeconds(s.streamDuration, set),
+		requestSize:    bindBytes(s.requestSize, set),
+		responseSize:   bindBytes(s.responseSize, set),
+		excluded:       s.exclusion.matches(k.route),
 	}
 }
 

@@ -11,7 +11,7 @@ func (rec *recorder) beginStream() {
 	}
 	rec.streamed = true
 	rec.firstByte = now()
-	rec.handler.server.activeStreams.Add(rec.r.Context(), 1, rec.level()...)
+	rec.level().streams.add(rec.r.Context(), 1)
 }
 
 // flushed begins a stream where the route does not say that it is none.
@@ -50,6 +50,6 @@ func (rec *recorder) settleStream(route string) {
 		rec.firstByte = first
 	case !streamed:
 		rec.streamed = false
-		rec.handler.server.activeStreams.Add(rec.r.Context(), -1, rec.level()...)
+		rec.level().streams.add(rec.r.Context(), -1)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"go.opentelemetry.io/otel/metric"
 )
 
 // The methods below make a recorder an [http.ResponseWriter] with everything that can be offered
@@ -18,7 +16,7 @@ import (
 // self lets findRecorder see through the types below.
 func (rec *recorder) self() *recorder { return rec }
 
-func (rec *recorder) level() []metric.AddOption {
+func (rec *recorder) level() *levels {
 	return rec.handler.server.level(rec.method, rec.r.TLS != nil)
 }
 

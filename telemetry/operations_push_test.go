@@ -1,0 +1,261 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/duotel/duotel/telemetry"
+	"github.com/duotel/duotel/telemetry/telemetrytest"
+)
+
+// jobs counts one job for each of users, or one without a user.
+func (s *scene) jobs(users ...string) {
+	counter := must(s.sdk.MeterProvider().Meter("app").Int64Counter("jobs"))
+	for _, user := range users {
+		counter.Add(s.Context(), 1, metric.WithAttributes(attribute.String("user", user)))
+	}
+	if len(users) == 0 {
+		counter.Add(s.Context(), 1)
+	}
+}
+
+// scraped is a scrape of an SDK after something was done to it.
+func scraped(do func(*scene)) func(*scene) {
+	return func(s *scene) {
+		s.start(telemetry.Config{})
+		do(s)
+		s.ask(request())
+	}
+}
+
+// called is a scrape that calls f.
+func called(f func() error) func(*scene) {
+	return scraped(func(s *scene) {
+		callback := func(context.Context, metric.Int64Observer) error { return f() }
+		must(s.sdk.MeterProvider().Meter("app").Int64ObservableGauge("g", metric.WithInt64Callback(callback)))
+	})
+}
+
+// disk is a collector that fails.
+type disk struct{ panics bool }
+
+func (disk) Describe(chan<- *prometheus.Desc) {}
+
+func (d disk) Collect(out chan<- prometheus.Metric) {
+	if d.panics {
+		panic("no such disk")
+	}
+	out <- prometheus.NewInvalidMetric(prometheus.NewDesc("disk", "h", nil, nil), errors.New("no such disk"))
+}
+
+func gauge(name string) prometheus.Collector {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "h"})
+}
+
+var missingSeries = map[string]func(*scene){
+	"two metrics want one name": scraped(func(s *scene) {
+		s.jobs()
+		must(s.sdk.MeterProvider().Meter("app").Int64Gauge("jobs_total")).Record(s.Context(), 1)
+	}),
+	"two series become one":                    scraped(func(s *scene) { s.jobs("a\xff", "a\xfe") }),
+	"a registry has a metric of the same name": scraped(func(s *scene) { s.jobs(); s.sdk.Registerer().MustRegister(gauge("jobs_total")) }),
+	"a collector fails":                        scraped(func(s *scene) { s.sdk.Registerer().MustRegister(disk{}) }),
+	"a collector panics":                       scraped(func(s *scene) { s.sdk.Registerer().MustRegister(disk{panics: true}) }),
+	"a collector stays out":                    scraped(func(s *scene) { s.sdk.Registerer().MustRegister(gauge("g"), gauge("g")) }),
+	"a callback returns an error":              called(func() error { return errors.New("no database") }),
+	"a callback panics":                        called(func() error { panic("nil map") }),
+	`\uFFFD in a label`:                        scraped(func(s *scene) { s.jobs("a\xff") }),
+}
+
+// pushed starts an SDK and pushes once, with little time for one request and for a push.
+func (s *scene) pushed(cfg telemetry.PushConfig, do ...func()) {
+	cfg.Interval, cfg.Timeout, cfg.ExportTimeout = time.Hour, 100*time.Millisecond, 250*time.Millisecond
+	s.start(telemetry.Config{ServiceName: "shop", Push: cfg})
+	for _, f := range do {
+		f()
+	}
+	_ = s.sdk.ForceFlush(s.Context())
+}
+
+// answered is a push that is given an answer.
+func answered(a telemetrytest.Answer) func(*scene) {
+	return func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		backend.Default(a)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+	}
+}
+
+func refused(s *scene) { s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics"}) }
+
+var pushStates = map[string]func(*scene){
+	"the first push was accepted": answered(telemetrytest.Accept()),
+	"a push failed":               refused,
+	"it is well again": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		backend.Down()
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+		s.failed(backend.Up())
+		s.failed(s.sdk.ForceFlush(s.Context()))
+	},
+	"the backend took the request and not all points": answered(telemetrytest.PartialSuccess(3, "too old")),
+	"a callback hangs": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		end := func() {}
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { end = s.hang() })
+		end()
+	},
+	"a registry fails": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { s.sdk.Registerer().MustRegister(disk{}) })
+	},
+	"strings are not UTF-8": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { s.jobs("a\xff") })
+	},
+}
+
+// pushReasons adds to each reason that the metric and the state have it, too.
+func pushReasons() map[string]func(*scene) {
+	statuses := map[string]int{
+		"unauthenticated": 401, "forbidden": 403, "not_found": 404, "redirect": 302, "bad_request": 400, "client_error": 418,
+		"too_large": 413, "throttled": 429, "unavailable": 503, "server_error": 500,
+	}
+	cases := map[string]func(*scene){
+		"not_otlp": answered(telemetrytest.HTML("<title>Log in</title>")),
+		"tls": func(s *scene) {
+			s.pushed(telemetry.PushConfig{Endpoint: telemetrytest.NewBackend(s, telemetrytest.WithTLS()).HTTPEndpoint()})
+		},
+		"dns":     func(s *scene) { s.pushed(telemetry.PushConfig{Endpoint: "http://h..invalid/v1/metrics"}) },
+		"refused": refused,
+		"reset":   answered(telemetrytest.Reset()),
+		"timeout": answered(telemetrytest.Hang()),
+		"network": foreign,
+	}
+	for reason, status := range statuses {
+		cases[reason] = answered(telemetrytest.Status(status))
+	}
+	for reason, happen := range cases {
+		cases[reason] = func(s *scene) {
+			happen(s)
+			st := s.sdk.Status().Push
+			line := fmt.Sprintf("duotel_push_failures_total{error_type=%q", reason)
+			if st.Failures[reason] == 0 || st.LastReason != reason || !strings.Contains(scrape(s.sdk.MetricsHandler()).Body.String(), line) {
+				s.Errorf("%s is not the reason, or not in /metrics: %+v", reason, st)
+			}
+		}
+	}
+	return cases
+}
+
+// foreign pushes to a server that speaks something else.
+func foreign(s *scene) {
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("220 mail ready\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	s.pushed(telemetry.PushConfig{Endpoint: "http://" + listener.Addr().String() + "/v1/metrics"})
+	s.failed(listener.Close())
+	<-done
+}
+
+// spool fills a directory while its backend is down.
+func (s *scene) spool() (backend *telemetrytest.Backend, cfg telemetry.PushConfig) {
+	backend = telemetrytest.NewBackend(s)
+	backend.Down()
+	cfg = telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir()}
+	s.pushed(cfg)
+	return backend, cfg
+}
+
+var spooled = map[string]func(*scene){
+	"the backend is down": func(s *scene) {
+		s.spool()
+		s.said[inStatus] = fmt.Sprintf("%+v", *s.sdk.Status().Push)
+	},
+	"it is back": func(s *scene) {
+		backend, cfg := s.spool()
+		_ = s.sdk.Shutdown(s.Context())
+		s.failed(backend.Up())
+		s.pushed(cfg)
+	},
+	"a file is damaged": func(s *scene) {
+		backend, cfg := s.spool()
+		for _, file := range must(filepath.Glob(filepath.Join(cfg.SpoolDir, "*.otlp"))) {
+			s.failed(os.WriteFile(file, []byte("rubbish"), 0o600))
+		}
+		s.failed(backend.Up())
+		s.failed(s.sdk.ForceFlush(s.Context()))
+	},
+	"the spool cannot be written to": func(s *scene) {
+		dir := filepath.Join(s.TempDir(), "spool")
+		s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", SpoolDir: dir}, func() { s.failed(os.RemoveAll(dir)) })
+	},
+}
+
+// handled is one request through the middleware.
+func handled(handler http.HandlerFunc) func(*scene) {
+	return func(s *scene) {
+		s.start(telemetry.Config{})
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /items", handler)
+		ctx, cancel := context.WithCancel(s.Context())
+		defer cancel()
+		r := httptest.NewRequest(http.MethodGet, "/items", nil).WithContext(context.WithValue(ctx, leave{}, cancel))
+		defer func() { _ = recover() }()
+		s.sdk.Middleware(mux).ServeHTTP(httptest.NewRecorder(), r)
+	}
+}
+
+// leave is the key of what makes the client go away.
+type leave struct{}
+
+var numbers = map[string]func(*scene){
+	"an instrument is at its limit": func(s *scene) {
+		s.start(telemetry.Config{CardinalityLimit: 3})
+		s.jobs("a", "b", "c", "d", "e")
+	},
+	"requests without a route": func(s *scene) {
+		s.start(telemetry.Config{})
+		s.sdk.Middleware(http.NewServeMux()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/wp-admin", nil))
+	},
+	"requests that panicked": handled(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+	"clients that left":      handled(func(_ http.ResponseWriter, r *http.Request) { r.Context().Value(leave{}).(context.CancelFunc)() }),
+}
+
+// stopped is a shutdown that cannot push.
+func (s *scene) stopped() {
+	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
+	defer cancel()
+	s.failed(s.sdk.Shutdown(ctx))
+}
+
+var stopping = map[string]func(*scene){
+	"the backend refuses the last push": func(s *scene) { refused(s); s.stopped() },
+	"the backend hangs":                 func(s *scene) { answered(telemetrytest.Hang())(s); s.stopped() },
+	"the backend is down and there is a spool": func(s *scene) {
+		s.spool()
+		s.stopped()
+	},
+}
