@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,9 +80,12 @@ var missingSeries = map[string]func(*scene){
 	`\uFFFD in a label`:                        scraped(func(s *scene) { s.jobs("a\xff") }),
 }
 
-// pushed starts an SDK and pushes once, with little time for one request and for a push.
+// brief is enough for a push that is tried again as long as there is time.
+const brief = 250 * time.Millisecond
+
+// pushed starts an SDK, does things and pushes once.
 func (s *scene) pushed(cfg telemetry.PushConfig, do ...func()) {
-	cfg.Interval, cfg.Timeout, cfg.ExportTimeout = time.Hour, 100*time.Millisecond, 250*time.Millisecond
+	cfg.Interval, cfg.Timeout = time.Hour, cmp.Or(cfg.ExportTimeout, 2*time.Second)/2
 	s.start(telemetry.Config{ServiceName: "shop", Push: cfg})
 	for _, f := range do {
 		f()
@@ -89,16 +93,21 @@ func (s *scene) pushed(cfg telemetry.PushConfig, do ...func()) {
 	_ = s.sdk.ForceFlush(s.Context())
 }
 
-// answered is a push that is given an answer.
-func answered(a telemetrytest.Answer) func(*scene) {
+// answered is a push that is given an answer, within a time of the default's or the one given.
+func answered(a telemetrytest.Answer, timeout ...time.Duration) func(*scene) {
 	return func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
 		backend.Default(a)
-		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), ExportTimeout: append(timeout, 0)[0]})
 	}
 }
 
-func refused(s *scene) { s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics"}) }
+// unreached is a push that does not get through.
+func unreached(endpoint string) func(*scene) {
+	return func(s *scene) { s.pushed(telemetry.PushConfig{Endpoint: endpoint, ExportTimeout: brief}) }
+}
+
+var refused = unreached("http://127.0.0.1:1/v1/metrics")
 
 var pushStates = map[string]func(*scene){
 	"the first push was accepted": answered(telemetrytest.Accept()),
@@ -106,7 +115,7 @@ var pushStates = map[string]func(*scene){
 	"it is well again": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
 		backend.Down()
-		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+		unreached(backend.HTTPEndpoint())(s)
 		s.failed(backend.Up())
 		s.failed(s.sdk.ForceFlush(s.Context()))
 	},
@@ -114,7 +123,7 @@ var pushStates = map[string]func(*scene){
 	"a callback hangs": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
 		end := func() {}
-		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { end = s.hang() })
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), ExportTimeout: brief}, func() { end = s.hang() })
 		end()
 	},
 	"a registry fails": func(s *scene) {
@@ -131,18 +140,20 @@ var pushStates = map[string]func(*scene){
 func pushReasons() map[string]func(*scene) {
 	statuses := map[string]int{
 		"unauthenticated": 401, "forbidden": 403, "not_found": 404, "redirect": 302, "bad_request": 400, "client_error": 418,
-		"too_large": 413, "throttled": 429, "unavailable": 503, "server_error": 500,
+		"too_large": 413, "server_error": 500,
 	}
 	cases := map[string]func(*scene){
 		"not_otlp": answered(telemetrytest.HTML("<title>Log in</title>")),
 		"tls": func(s *scene) {
 			s.pushed(telemetry.PushConfig{Endpoint: telemetrytest.NewBackend(s, telemetrytest.WithTLS()).HTTPEndpoint()})
 		},
-		"dns":     func(s *scene) { s.pushed(telemetry.PushConfig{Endpoint: "http://h..invalid/v1/metrics"}) },
-		"refused": refused,
-		"reset":   answered(telemetrytest.Reset()),
-		"timeout": answered(telemetrytest.Hang()),
-		"network": foreign,
+		"dns":         unreached("http://h..invalid/v1/metrics"),
+		"refused":     refused,
+		"reset":       answered(telemetrytest.Reset(), brief),
+		"timeout":     answered(telemetrytest.Hang(), brief),
+		"throttled":   answered(telemetrytest.Status(429), brief),
+		"unavailable": answered(telemetrytest.Status(503), brief),
+		"network":     foreign,
 	}
 	for reason, status := range statuses {
 		cases[reason] = answered(telemetrytest.Status(status))
@@ -171,11 +182,12 @@ func foreign(s *scene) {
 			if err != nil {
 				return
 			}
+			_, _ = conn.Read(make([]byte, 1)) // the request has begun
 			_, _ = conn.Write([]byte("220 mail ready\r\n"))
 			_ = conn.Close()
 		}
 	}()
-	s.pushed(telemetry.PushConfig{Endpoint: "http://" + listener.Addr().String() + "/v1/metrics"})
+	unreached("http://" + listener.Addr().String() + "/v1/metrics")(s)
 	s.failed(listener.Close())
 	<-done
 }
@@ -184,7 +196,7 @@ func foreign(s *scene) {
 func (s *scene) spool() (backend *telemetrytest.Backend, cfg telemetry.PushConfig) {
 	backend = telemetrytest.NewBackend(s)
 	backend.Down()
-	cfg = telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir()}
+	cfg = telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir(), ExportTimeout: brief}
 	s.pushed(cfg)
 	return backend, cfg
 }
@@ -196,8 +208,9 @@ var spooled = map[string]func(*scene){
 	},
 	"it is back": func(s *scene) {
 		backend, cfg := s.spool()
-		_ = s.sdk.Shutdown(s.Context())
+		s.stopped()
 		s.failed(backend.Up())
+		cfg.ExportTimeout = 0
 		s.pushed(cfg)
 	},
 	"a file is damaged": func(s *scene) {
@@ -210,7 +223,7 @@ var spooled = map[string]func(*scene){
 	},
 	"the spool cannot be written to": func(s *scene) {
 		dir := filepath.Join(s.TempDir(), "spool")
-		s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", SpoolDir: dir}, func() { s.failed(os.RemoveAll(dir)) })
+		s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", SpoolDir: dir, ExportTimeout: brief}, func() { s.failed(os.RemoveAll(dir)) })
 	},
 }
 
@@ -232,6 +245,10 @@ func handled(handler http.HandlerFunc) func(*scene) {
 type leave struct{}
 
 var numbers = map[string]func(*scene){
+	"an instrument nears its limit": func(s *scene) {
+		s.start(telemetry.Config{CardinalityLimit: 6})
+		s.jobs("a", "b", "c", "d", "e")
+	},
 	"an instrument is at its limit": func(s *scene) {
 		s.start(telemetry.Config{CardinalityLimit: 3})
 		s.jobs("a", "b", "c", "d", "e")
@@ -246,14 +263,14 @@ var numbers = map[string]func(*scene){
 
 // stopped is a shutdown that cannot push.
 func (s *scene) stopped() {
-	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(s.Context(), brief)
 	defer cancel()
 	s.failed(s.sdk.Shutdown(ctx))
 }
 
 var stopping = map[string]func(*scene){
 	"the backend refuses the last push": func(s *scene) { refused(s); s.stopped() },
-	"the backend hangs":                 func(s *scene) { answered(telemetrytest.Hang())(s); s.stopped() },
+	"the backend hangs":                 func(s *scene) { answered(telemetrytest.Hang(), brief)(s); s.stopped() },
 	"the backend is down and there is a spool": func(s *scene) {
 		s.spool()
 		s.stopped()

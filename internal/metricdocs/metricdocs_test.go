@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.uber.org/goleak"
 
 	"github.com/duotel/duotel/telemetry"
@@ -75,7 +76,7 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 	sdk, err := telemetry.New(t.Context(), telemetry.Config{
 		ServiceName: "documented",
 		Push:        telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Interval: time.Hour},
-	}, telemetry.WithLogger(slog.New(slog.DiscardHandler)))
+	}, telemetry.WithLogger(slog.New(slog.DiscardHandler)), telemetry.WithCardinalityLimit(full))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +86,9 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 		}
 	}()
 	work(t, sdk)
+	if err := backend.WaitFor(t.Context(), 1); err != nil { // the preflight, which takes an answer too
+		t.Fatal(err)
+	}
 	backend.Script(telemetrytest.Status(http.StatusBadRequest))
 	if err := sdk.ForceFlush(t.Context()); err == nil {
 		t.Error("a refused push was reported as a success")
@@ -104,6 +108,14 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 		t.Fatalf("scrape: %d %s", page.Code, page.Body)
 	}
 	return sent, page.Body.String()
+}
+
+// full brings one instrument to its limit with its first series.
+func full(i sdkmetric.Instrument) int {
+	if i.Name == "http.server.request.duration" {
+		return 1
+	}
+	return 0
 }
 
 // work streams one response to one client, which is all that the HTTP metrics need.
