@@ -70,7 +70,6 @@ func TestStrictOpenMetricsParser(t *testing.T) {
 // tolerated are families that the strict parser refuses, and that are shown all the same. They are taken out of the page before
 // the rest is parsed.
 var tolerated = []struct{ family, why string }{
-	{"go_memstats_alloc_bytes", "client_golang's Go collector has a gauge of this name and a counter of this name with _total: one family twice"},
 	{"e2e_float_histogram_milliseconds", "OpenMetrics wants no _sum where a bound is negative; every exporter and Prometheus keep it, as it is data"},
 }
 

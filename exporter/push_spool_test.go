@@ -85,7 +85,7 @@ func TestPushSpoolKeepsTimesAndOrder(t *testing.T) {
 			b, dir := newBackend(t), t.TempDir()
 			b.script(respond(503, "", ""), refuse(14, "down"))
 			cfg := exporter.PushConfig{
-				Endpoint: b.endpoint(protocol), Protocol: protocol, SpoolDir: dir, ExportTimeout: 100 * time.Millisecond,
+				Endpoint: b.endpoint(protocol), Protocol: protocol, SpoolDir: dir, ExportTimeout: 500 * time.Millisecond, // also for the push that succeeds, on a busy machine
 				Headers: map[string]string{"Authorization": "Bearer hunter2"}, Compression: exporter.CompressionGzip,
 			}
 			at := time.Unix(1000, 0)

@@ -3,12 +3,9 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,11 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/telemetry"
@@ -163,6 +155,14 @@ func (s *scene) failed(err error) {
 	}
 }
 
+// done is for steps that must succeed.
+func (s *scene) done(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
 // close reads what the SDK says of itself and stops it.
 func (s *scene) close() {
 	if s.sdk != nil {
@@ -215,7 +215,7 @@ var startErrors = map[string]func(*scene){
 	},
 	"the spool's directory cannot be used": func(s *scene) {
 		file := filepath.Join(s.TempDir(), "file")
-		s.failed(os.WriteFile(file, nil, 0o600))
+		s.done(os.WriteFile(file, nil, 0o600))
 		s.start(telemetry.Config{Push: telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", SpoolDir: filepath.Join(file, "spool")}})
 	},
 	"WithStrictPush, and the backend refuses": func(s *scene) {
@@ -224,7 +224,7 @@ var startErrors = map[string]func(*scene){
 	},
 	"the bearer token's file holds no token": func(s *scene) {
 		file := filepath.Join(s.TempDir(), "token")
-		s.failed(os.WriteFile(file, []byte("\n"), 0o600))
+		s.done(os.WriteFile(file, []byte("\n"), 0o600))
 		_, err := telemetry.BearerTokenFile(file)
 		s.failed(err)
 	},
@@ -251,124 +251,4 @@ var startWarnings = map[string]func(*scene){
 	"a listener without /metrics": func(s *scene) {
 		s.start(telemetry.Config{ServiceName: "shop", Exporters: []telemetry.ExporterName{telemetry.ExporterNone}, Listener: telemetry.ListenerConfig{Port: -1}})
 	},
-}
-
-// ask scrapes and keeps the answer.
-func (s *scene) ask(r *http.Request) {
-	w := httptest.NewRecorder()
-	s.sdk.MetricsHandler().ServeHTTP(w, r)
-	s.said[inAnswer] += fmt.Sprintf("%d %s", w.Code, w.Body)
-}
-
-func request() *http.Request { return httptest.NewRequest(http.MethodGet, "/metrics", nil) }
-
-// hang adds a callback that does not return until the function it returns is called.
-func (s *scene) hang() (end func()) {
-	hung := make(chan struct{})
-	must(s.sdk.MeterProvider().Meter("app").Int64ObservableGauge("stuck", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
-		<-hung
-		return nil
-	})))
-	return sync.OnceFunc(func() { close(hung) })
-}
-
-// deny scrapes once without the right to and then, so that there is a page, with it.
-func deny(err error) func(*scene) {
-	return func(s *scene) {
-		var mu sync.Mutex
-		s.start(telemetry.Config{}, telemetry.WithAuthorizer(func(*http.Request) (exporter.SeriesFilter, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			defer func() { err = nil }()
-			return nil, err
-		}))
-		s.ask(request())
-	}
-}
-
-var refusedScrapes = map[string]func(*scene){
-	"a callback or collector hangs": func(s *scene) {
-		s.start(telemetry.Config{})
-		end := s.hang()
-		defer end()
-		r := request()
-		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "0.05")
-		s.ask(r)
-	},
-	"too many scrapes at once": func(s *scene) {
-		arrived, leave := make(chan struct{}), make(chan struct{})
-		var scrapes sync.WaitGroup
-		s.start(telemetry.Config{}, telemetry.WithAuthorizer(func(*http.Request) (exporter.SeriesFilter, error) {
-			select {
-			case arrived <- struct{}{}:
-			case <-leave:
-			}
-			<-leave
-			return nil, nil
-		}))
-		for range exporter.DefaultMaxInFlight {
-			scrapes.Go(func() { scrape(s.sdk.MetricsHandler()) })
-			<-arrived
-		}
-		s.ask(request())
-		close(leave)
-		scrapes.Wait()
-	},
-	"the collection fails as a whole": func(s *scene) {
-		once := new(sync.Once)
-		broken := func(sdkmetric.Aggregation) exemplar.ReservoirProvider {
-			return func(attribute.Set) exemplar.Reservoir { return brokenReservoir{once} }
-		}
-		s.start(telemetry.Config{ExemplarFilter: telemetry.ExemplarAlwaysOn}, telemetry.WithView(sdkmetric.NewView(
-			sdkmetric.Instrument{Name: "broken"}, sdkmetric.Stream{ExemplarReservoirProviderSelector: broken},
-		)))
-		must(s.sdk.MeterProvider().Meter("app").Int64ObservableGauge("broken", metric.WithInt64Callback(
-			func(_ context.Context, o metric.Int64Observer) error { o.Observe(1); return nil },
-		)))
-		s.ask(request())
-		if !strings.Contains(s.logged.String(), "pull: collect:") {
-			s.Errorf("the log does not say why: %s", s.logged.String())
-		}
-	},
-	"the scraper does not say who it is": func(s *scene) {
-		file := filepath.Join(s.TempDir(), "token")
-		s.failed(os.WriteFile(file, []byte("s3cr3t\n"), 0o600))
-		admit := must(telemetry.BearerTokenFile(file))
-		s.start(telemetry.Config{}, telemetry.WithAuthorizer(func(r *http.Request) (exporter.SeriesFilter, error) {
-			if r.Header.Get("Authorization") == "" && s.said[inAnswer] != "" {
-				return nil, nil // the scrape that looks at the outcome
-			}
-			return admit(r)
-		}))
-		s.ask(request())
-	},
-	"the authorizer says no": deny(errors.New("not for you")),
-	"the method is not GET or HEAD": func(s *scene) {
-		s.start(telemetry.Config{})
-		s.ask(httptest.NewRequest(http.MethodPost, "/metrics", nil))
-	},
-	"the scraper leaves before the answer": func(s *scene) {
-		s.start(telemetry.Config{})
-		ctx, cancel := context.WithCancel(s.Context())
-		cancel()
-		s.ask(request().WithContext(ctx))
-	},
-	"the process is stopping": func(s *scene) {
-		s.start(telemetry.Config{})
-		s.failed(s.sdk.Shutdown(s.Context()))
-		s.ask(request())
-	},
-	"there is no pull exit": func(s *scene) {
-		s.start(telemetry.Config{Exporters: []telemetry.ExporterName{telemetry.ExporterNone}})
-		s.ask(request())
-	},
-}
-
-// brokenReservoir panics once where nothing guards a collection.
-type brokenReservoir struct{ once *sync.Once }
-
-func (brokenReservoir) Offer(context.Context, time.Time, exemplar.Value, []attribute.KeyValue) {}
-
-func (b brokenReservoir) Collect(*[]exemplar.Exemplar) {
-	b.once.Do(func() { panic("broken reservoir") })
 }

@@ -29,6 +29,8 @@
 //   - A label name with a colon is quoted or escaped: expfmt writes it in a form parsers refuse. Names
 //     that are the same once escaped for a scraper are joined or kept apart as if they had been so from
 //     the start: promhttp writes them twice. An exemplar's labels are escaped like all others.
+//   - A counter x_total beside a family x, as client_golang's Go collector has, is of unknown type in
+//     OpenMetrics: as a counter it would be the family x a second time, and strict parsers refuse the page.
 //   - Summaries, which only bridges produce, are written and not refused.
 //
 // # Order

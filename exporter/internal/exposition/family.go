@@ -57,6 +57,7 @@ type family struct {
 	unit    string
 
 	header, headerOpenMetrics           string
+	headerUnknown                       string // for a counter whose name without _total is another's
 	sample, bucket, sum, count, created head
 	counted                             bool // an OpenMetrics counter: the name ends in _total
 	createdName                         string
@@ -103,6 +104,7 @@ func newFamily(name, rawName string, k kind, help, unit string, withUnit bool) *
 		typ = "unknown"
 	}
 	f.headerOpenMetrics = headerOf(base, typ, help, true)
+	f.headerUnknown = headerOf(name, "unknown", help, true)
 	f.createdName = base + "_created"
 	f.created = newHead(f.createdName)
 	if withUnit && unit != "" && strings.HasSuffix(base, "_"+unit) {

@@ -128,8 +128,32 @@ func (s *session) encodeRegistryFamily(rf registryFamily, in Input) {
 	if len(out.Metric) == 0 {
 		return
 	}
+	if s.openMetrics && out.GetType() == dto.MetricType_COUNTER && s.baseTaken(rf.name) {
+		out = asUnknown(out)
+	}
 	s.result.Series += len(out.Metric)
 	s.writeFamily(out)
+}
+
+// baseTaken reports whether a counter's name without _total is another family's. To OpenMetrics the
+// two would be one family, so the counter is shown as of unknown type, under its whole name.
+func (s *session) baseTaken(name string) bool {
+	base, total := strings.CutSuffix(name, "_total")
+	if !total {
+		return false
+	}
+	_, ok := s.shown(base)
+	return ok || s.gathered(base)
+}
+
+// asUnknown returns a family of counters as one of unknown type, which has no _created and no exemplars.
+func asUnknown(mf *dto.MetricFamily) *dto.MetricFamily {
+	out := &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Type: dto.MetricType_UNTYPED.Enum(), Metric: make([]*dto.Metric, len(mf.Metric))}
+	for i, m := range mf.Metric {
+		value := m.GetCounter().GetValue()
+		out.Metric[i] = &dto.Metric{Label: m.Label, Untyped: &dto.Untyped{Value: &value}, TimestampMs: m.TimestampMs}
+	}
+	return out
 }
 
 func (s *session) writeFamily(mf *dto.MetricFamily) {

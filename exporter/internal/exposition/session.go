@@ -199,9 +199,7 @@ func (s *session) createdClashes(fam *family) bool {
 	if _, ok := s.shown(fam.createdName); ok || s.gathered(fam.createdName) {
 		return true
 	}
-	base := strings.TrimSuffix(fam.createdName, "_created")
-	other, ok := s.shown(base)
-	return fam.counted && (ok && other.owns("_sum") || s.gathered(base))
+	return fam.counted && s.baseTaken(fam.name)
 }
 
 // lookahead is how many points are touched before the first of them is rendered.
@@ -237,9 +235,12 @@ func (s *session) encodePoint(p *part, at *place) {
 }
 
 func (s *session) header() {
-	if s.openMetrics {
+	switch {
+	case !s.openMetrics:
+		s.out.buf = append(s.out.buf, s.fam.header...)
+	case s.fam.counted && s.baseTaken(s.fam.name):
+		s.out.buf = append(s.out.buf, s.fam.headerUnknown...)
+	default:
 		s.out.buf = append(s.out.buf, s.fam.headerOpenMetrics...)
-		return
 	}
-	s.out.buf = append(s.out.buf, s.fam.header...)
 }
