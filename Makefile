@@ -45,6 +45,15 @@ e2e: ## Test against the real Prometheus and OpenTelemetry Collector, which are 
 soak: ## Run the soak against a real Collector for DURATION (5m)
 	cd e2e && $(GO) run ./cmd/build && DURATION=$(or $(DURATION),5m) $(GO) test -count=1 -timeout 0 -v -run TestSoak .
 
+.PHONY: modules
+modules: ## Run the tests that have dependencies of their own: real routers, Prometheus's parser
+	cd internal/routertest && $(GO) test ./...
+	cd internal/oracletest && $(GO) test ./...
+
+.PHONY: drill
+drill: ## Run the outage drill of the push exit in full: 1000 increments a second, 20 seeds
+	$(GO) test ./exporter -run OutageDrill -count=1 -v -args -drill.rate=1000
+
 .PHONY: bench
 bench: ## Measure beside the peers, about five minutes (ARGS="-only scrape,push -rounds 3")
 	cd bench && $(GO) run ./cmd/bench $(ARGS)

@@ -89,10 +89,10 @@ func (e *pushExporter) keepSpan(c *cargo, s span) error {
 	// The time of the push may be over; that of the process is not.
 	request, err := e.client.Encode(context.Background(), &metricdata.ResourceMetrics{Resource: e.resource, ScopeMetrics: c.cut(s)})
 	if err != nil {
-		return fmt.Errorf("push: spool: %w", err)
+		return fmt.Errorf("spool: %w", err)
 	}
 	if err := e.spool.Put(request, s.size()); err != nil {
-		return fmt.Errorf("push: %w", err)
+		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -109,23 +109,17 @@ func pushReasons() map[string]func(*scene) {
 
 // foreign pushes to a server that speaks something else.
 func foreign(s *scene) {
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 1)) // the request has begun
-			_, _ = conn.Write([]byte("220 mail ready\r\n"))
-			_ = conn.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
 		}
-	}()
-	unreached("http://" + listener.Addr().String() + "/v1/metrics")(s)
-	s.done(listener.Close())
-	<-done
+		_, _ = conn.Write([]byte("220 mail ready\r\n"))
+		_ = conn.Close()
+	}))
+	defer server.Close()
+	unreached(server.URL + "/v1/metrics")(s)
 }
 
 // spool fills a directory while its backend is down.

@@ -44,12 +44,10 @@ func (s *scene) hang() (end func()) {
 // deny scrapes once without the right to and then, so that there is a page, with it.
 func deny(err error) func(*scene) {
 	return func(s *scene) {
-		var mu sync.Mutex
-		s.start(telemetry.Config{}, telemetry.WithAuthorizer(func(*http.Request) (exporter.SeriesFilter, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			defer func() { err = nil }()
-			return nil, err
+		var once sync.Once
+		s.start(telemetry.Config{}, telemetry.WithAuthorizer(func(*http.Request) (_ exporter.SeriesFilter, refusal error) {
+			once.Do(func() { refusal = err })
+			return nil, refusal
 		}))
 		s.ask(request())
 	}

@@ -99,6 +99,9 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 	})
 	b.counter("duotel.push.requests", "{request}", "Requests sent to the backend, retries included.", func(observe observeInt) { observe(stats().Requests) })
 	b.counter("duotel.push.io", "By", "Bytes of request bodies sent to the backend, compressed where compression is on.", func(observe observeInt) { observe(stats().Bytes) })
+	b.counter("duotel.push.requests.ambiguous", "{request}", "Requests that got no answer though the backend may have taken them; they were sent again.", func(observe observeInt) { observe(stats().AmbiguousRequests) })
+	b.counter("duotel.push.lost_series", "{series}", "Series of which a delta could not carry everything.", func(observe observeInt) { observe(stats().SeriesLost) })
+	b.gauge("duotel.push.spool.size", "By", "Bytes that wait in the spool.", func(observe observeFloat) { observe(float64(stats().SpoolBytes)) })
 	b.gauge("duotel.push.consecutive_failures", "{push}", "Failed pushes since the last success.", func(observe observeFloat) { observe(float64(stats().ConsecutiveFailures)) })
 	b.gauge("duotel.push.last_success.timestamp", "s", "Unix time of the last push that was accepted; absent before the first.", func(observe observeFloat) {
 		if t := stats().LastSuccess; !t.IsZero() {
