@@ -24,6 +24,7 @@ import (
 const (
 	DefaultMaxInFlight   = 40
 	DefaultScrapeTimeout = 10 * time.Second
+	DefaultWriteGrace    = 10 * time.Second
 )
 
 // maxScrapeTimeout bounds what a scraper's header may ask for.
@@ -58,6 +59,9 @@ type PullConfig struct {
 	MaxInFlight int
 	// Timeout bounds a scrape that does not send X-Prometheus-Scrape-Timeout-Seconds. Default 10 s.
 	Timeout time.Duration
+	// WriteGrace is what a client has to read the answer, beyond the time of the scrape. A client that
+	// stops reading is cut off then. Default 10 s.
+	WriteGrace time.Duration
 	// ErrorHandler receives what was left out of an answer, once per message. Default: none.
 	ErrorHandler func(error)
 }
@@ -87,6 +91,7 @@ func NewPull(cfg PullConfig) (*Pull, error) {
 		cfg.MaxInFlight = DefaultMaxInFlight
 	}
 	cfg.Timeout = orDefault(cfg.Timeout, DefaultScrapeTimeout)
+	cfg.WriteGrace = orDefault(cfg.WriteGrace, DefaultWriteGrace)
 	cfg.Gatherers = tolerantAll(cfg.Gatherers, cfg.Filter)
 	if cfg.Fallback != nil {
 		cfg.Fallback = tolerant{cfg.Fallback, cfg.Filter}
@@ -139,6 +144,9 @@ func (p *Pull) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, outcomeBusy, fmt.Sprintf("%d scrapes are in flight already, which is the limit; try again later", p.cfg.MaxInFlight))
 		return
 	}
+	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
+	// no deadlines the server's own limits are all there is.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.timeout(r) + p.cfg.WriteGrace))
 	p.handler.ServeHTTP(w, r)
 }
 

@@ -13,9 +13,6 @@ import (
 	"github.com/duotel/duotel/exporter/internal/exposition"
 )
 
-// writeGrace is what a client has to read the answer, beyond the time of the scrape.
-const writeGrace = 10 * time.Second
-
 // answer is one scrape: who may see what, the collection, the format, the bytes.
 func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 	admit, ok := p.authorize(w, r)
@@ -32,9 +29,6 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer snap.Release()
-	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
-	// no deadlines the server's own limits are all there is.
-	_ = http.NewResponseController(w).SetWriteDeadline(begin.Add(timeout + writeGrace))
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	w.Header().Set("Content-Type", string(format))
 	w.Header().Add("Vary", "Accept")
