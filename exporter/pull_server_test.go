@@ -16,7 +16,11 @@ import (
 
 // TestStalledConnectionIsCutOff has a real client that asks and never reads: its slot comes back.
 func TestStalledConnectionIsCutOff(t *testing.T) {
-	r := newPull(t, func(c *exporter.PullConfig) { c.MaxInFlight = 1; c.Timeout = 50 * time.Millisecond; c.WriteGrace = 50 * time.Millisecond })
+	r := newPull(t, func(c *exporter.PullConfig) {
+		c.MaxInFlight = 1
+		c.Timeout = 50 * time.Millisecond
+		c.WriteGrace = 50 * time.Millisecond
+	})
 	c := must(r.meter.Int64Counter("jobs"))
 	for i := range 1500 { // more than the socket's buffers hold
 		c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("id", strconv.Itoa(i)+strings.Repeat("x", 4000))))

@@ -62,6 +62,7 @@ func (s *session) exemplarLabels(filtered []attribute.KeyValue, traceID, spanID 
 	for _, kv := range filtered {
 		name, _ := s.view.labelName("", string(kv.Key))
 		value, _ := repair(kv.Value.String())
+		value = strings.ReplaceAll(value, "\x00", "\uFFFD") // Prometheus's parser gives up the page at a NUL in an exemplar
 		s.setExemplarLabel(name, value)
 	}
 	runes := 0

@@ -147,7 +147,7 @@ func (v *view) admit(st *stream, k kind, help, unit string) *stream {
 	case fam == nil:
 		fam = newFamily(name, st.name, k, help, unit, v.enc.opts.WithUnits)
 		v.families[name] = fam
-	case fam.kind != k || fam.unit != "" && unit != "" && fam.unit != unit:
+	case fam.kind != k || v.enc.opts.WithUnits && fam.unit != "" && unit != "" && fam.unit != unit:
 		st.reason = ReasonNameConflict
 		return st
 	}

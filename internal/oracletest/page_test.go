@@ -1,0 +1,125 @@
+package oracletest_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+)
+
+// page is an answer as Prometheus understands it, in no order.
+type page struct {
+	contentType string
+	samples     map[string]sample // by their labels, the name among them
+	types, help map[string]string // by the family's name
+}
+
+type sample struct {
+	labels    labels.Labels
+	value     float64
+	timestamp string
+	exemplars string
+}
+
+func (s sample) name() string { return s.labels.Get(labels.MetricName) }
+
+// String is exact: a negative zero is not zero.
+func (s sample) String() string {
+	return fmt.Sprintf("%s %016x(%v) %s%s", s.labels, math.Float64bits(s.value), s.value, s.timestamp, s.exemplars)
+}
+
+// parse reads text with the parser of its content type. A series or a family's metadata that is there
+// twice is an error, as it is for who stores it.
+func parse(text []byte, contentType string) (*page, error) {
+	parser, err := textparse.New(text, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		return nil, err
+	}
+	p := &page{contentType: contentType, samples: map[string]sample{}, types: map[string]string{}, help: map[string]string{}}
+	for {
+		entry, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			return p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := p.read(parser, entry); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (p *page) read(parser textparse.Parser, entry textparse.Entry) error {
+	switch entry {
+	case textparse.EntrySeries:
+		s := series(parser)
+		return once(p.samples, s.labels.String(), s)
+	case textparse.EntryType:
+		name, kind := parser.Type()
+		return once(p.types, string(name), string(kind))
+	case textparse.EntryHelp:
+		name, help := parser.Help()
+		return once(p.help, string(name), string(help))
+	}
+	return fmt.Errorf("entry of kind %v; samples, types and help are what is written", entry)
+}
+
+func once[V any](m map[string]V, key string, v V) error {
+	if have, ok := m[key]; ok {
+		return fmt.Errorf("%s is there twice: %v and %v", key, have, v)
+	}
+	m[key] = v
+	return nil
+}
+
+func series(parser textparse.Parser) sample {
+	var s sample
+	parser.Labels(&s.labels)
+	_, timestamp, value := parser.Series()
+	if s.value = value; math.IsNaN(value) {
+		s.value = math.NaN() // one of its bit patterns
+	}
+	if timestamp != nil {
+		s.timestamp = fmt.Sprintf("at %d ", *timestamp)
+	}
+	for e := (exemplar.Exemplar{}); parser.Exemplar(&e); e = (exemplar.Exemplar{}) {
+		s.exemplars += fmt.Sprintf("# %s %016x(%v) %d %t", e.Labels, math.Float64bits(e.Value), e.Value, e.Ts, e.HasTs)
+	}
+	return s
+}
+
+// disagreement is what only one of two pages says; empty when they say the same.
+func disagreement(ours, theirs *page) string {
+	o, t := ours.statements(), theirs.statements()
+	if maps.Equal(o, t) {
+		return ""
+	}
+	return fmt.Sprintf("only ours:\n%s\nonly theirs:\n%s", only(o, t), only(t, o))
+}
+
+func (p *page) statements() map[string]bool {
+	all := map[string]bool{"content type " + p.contentType: true}
+	for name, kind := range p.types {
+		all[fmt.Sprintf("type %s %s", name, kind)] = true
+	}
+	for name, help := range p.help {
+		all[fmt.Sprintf("help %s %q", name, help)] = true
+	}
+	for _, s := range p.samples {
+		all[s.String()] = true
+	}
+	return all
+}
+
+func only(a, b map[string]bool) string {
+	rest := slices.Sorted(maps.Keys(a))
+	return strings.Join(slices.DeleteFunc(rest, func(s string) bool { return b[s] }), "\n")
+}
