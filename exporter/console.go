@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
@@ -15,8 +16,8 @@ import (
 type Console struct{ provider *sdkmetric.MeterProvider }
 
 // NewConsole writes what producers give to w, one JSON document per interval. Zero durations mean
-// 60 s and 30 s.
-func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Producer, interval, timeout time.Duration) (*Console, error) {
+// 60 s and 30 s. handle gets the errors of producers, whose other data is written all the same.
+func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Producer, interval, timeout time.Duration, handle func(error)) (*Console, error) {
 	exp, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
@@ -26,9 +27,9 @@ func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Produ
 		sdkmetric.WithTimeout(orDefault(timeout, 30*time.Second)),
 	}
 	for _, p := range producers {
-		opts = append(opts, sdkmetric.WithProducer(p))
+		opts = append(opts, sdkmetric.WithProducer(&pushProducer{producer: p, report: handle}))
 	}
-	reader := sdkmetric.NewPeriodicReader(exp, opts...)
+	reader := sdkmetric.NewPeriodicReader(withResource{exp, res}, opts...)
 	return &Console{sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))}, nil
 }
 
@@ -40,8 +41,33 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// ForceFlush writes the current state now.
-func (c *Console) ForceFlush(ctx context.Context) error { return c.provider.ForceFlush(ctx) }
+// ForceFlush writes the current state now, within ctx's deadline.
+func (c *Console) ForceFlush(ctx context.Context) error { return within(ctx, c.provider.ForceFlush) }
 
-// Shutdown writes the last state and stops.
-func (c *Console) Shutdown(ctx context.Context) error { return c.provider.Shutdown(ctx) }
+// Shutdown writes the last state and stops, within ctx's deadline.
+func (c *Console) Shutdown(ctx context.Context) error { return within(ctx, c.provider.Shutdown) }
+
+// within gives up on f when ctx ends: a writer knows no context.
+func within(ctx context.Context, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("console: the writer did not return: %w", context.Cause(ctx))
+	}
+}
+
+// withResource exports with res alone: the SDK's providers add what the environment says of the
+// resource to the one they are given.
+type withResource struct {
+	sdkmetric.Exporter
+	res *resource.Resource
+}
+
+func (e withResource) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	own := *rm
+	own.Resource = e.res
+	return e.Exporter.Export(ctx, &own)
+}

@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 type official struct {
 	registry *prometheus.Registry
 	namer    otlptranslator.MetricNamer // the exporter's own, to know its names again
+	target   map[string]bool            // the names of target_info's labels
 
 	mu     sync.Mutex // one rendering at a time: scopes is its input
 	scopes []metricdata.ScopeMetrics
@@ -32,6 +34,7 @@ type official struct {
 func newOfficial(res *resource.Resource, namespace string) (*official, error) {
 	strategy := otlptranslator.UnderscoreEscapingWithSuffixes
 	o := &official{registry: prometheus.NewRegistry(), namer: otlptranslator.NewMetricNamer(namespace, strategy)}
+	o.target = targetLabels(res)
 	exp, err := otelprom.New(
 		otelprom.WithRegisterer(o.registry),
 		otelprom.WithNamespace(namespace),
@@ -53,8 +56,34 @@ func (o *official) families(scopes []metricdata.ScopeMetrics) ([]*dto.MetricFami
 	o.scopes = scopes
 	defer func() { o.scopes = nil }()
 	families, err := o.registry.Gather()
+	o.ownTargetInfo(families)
 	o.stampCreated(families, scopes)
 	return families, err
+}
+
+// targetLabels returns the label names that the attributes of res become.
+func targetLabels(res *resource.Resource) map[string]bool {
+	names := make(map[string]bool)
+	for _, kv := range res.Attributes() {
+		namer := otlptranslator.LabelNamer{}
+		if name, err := namer.Build(string(kv.Key)); err == nil {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// ownTargetInfo takes out of target_info what the SDK's provider has added to the resource from the
+// environment: configuration is what the Config says.
+func (o *official) ownTargetInfo(families []*dto.MetricFamily) {
+	for _, mf := range families {
+		if mf.GetName() != otlptranslator.TargetInfoMetricName {
+			continue
+		}
+		for _, m := range mf.Metric {
+			m.Label = slices.DeleteFunc(slices.Clone(m.Label), func(l *dto.LabelPair) bool { return !o.target[l.GetName()] })
+		}
+	}
 }
 
 // stampCreated gives counters and classic histograms their created timestamp, which the exporter

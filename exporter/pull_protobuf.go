@@ -17,14 +17,15 @@ import (
 // what the Source collected, after everything that would fail it is mended.
 func (p *Pull) writeProtobuf(w io.Writer, format expfmt.Format, page page) (exposition.Result, error) {
 	scopes, repaired := clean.New().Scopes(summariesAsHistograms(filterScopes(page.snap.Scopes, p.cfg.Filter)))
-	own, err := p.official.families(inOrder(scopes))
-	for _, message := range omissions(err) {
+	own, renderErr := p.official.families(inOrder(scopes))
+	for _, message := range omissions(renderErr) {
 		p.stats.drop(string(exposition.ReasonInvalidData), 1)
 		p.report("left out of the scrape: " + message)
 	}
 	result := exposition.Result{Repaired: repaired}
 	out := &counter{w: w}
 	encoder := expfmt.NewEncoder(out, format)
+	var err error
 	for _, mf := range p.combine(own, page.families, &result) {
 		mf = p.admitted(mf, page)
 		if len(mf.Metric) == 0 {

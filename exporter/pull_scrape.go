@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -107,7 +108,8 @@ func (p *Pull) answerFailure(w http.ResponseWriter, err error, timeout time.Dura
 	case errors.Is(err, context.Canceled):
 		p.refuse(w, outcomeClient, "the scraper went away")
 	default:
-		p.report(err.Error())
+		line, _, _ := strings.Cut(err.Error(), "\n") // a stack differs each time
+		p.report(line)
 		p.refuse(w, outcomeError, "the collection failed; the service's log says why")
 	}
 }

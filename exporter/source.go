@@ -136,7 +136,11 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	s.failed(err)
 	snap.Resource, snap.Scopes, snap.Time = snap.data.Resource, snap.data.ScopeMetrics, time.Now()
 	for i, a := range s.attached {
-		s.failed(a.ProduceInto(ctx, &snap.attached[i]))
+		// In memory and quick: stopping here would show a page without half of its series.
+		if err := a.ProduceInto(context.WithoutCancel(ctx), &snap.attached[i]); err != nil {
+			snap.attached[i] = snap.attached[i][:0] // never an older collection's
+			s.failed(err)
+		}
 		snap.Scopes = joinScopes(snap.Scopes, snap.attached[i])
 	}
 	if s.cfg.Observe != nil {

@@ -154,3 +154,54 @@ func TestSourceProducerFilters(t *testing.T) {
 		t.Fatalf("got %+v, %v; want nothing", scopes, err)
 	}
 }
+
+// slowAttachment fails when its context is over, as an attachment may.
+type slowAttachment struct{}
+
+func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	*dst = []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{{Name: "attached"}}}}
+	return nil
+}
+
+// TestHastyCallerTakesNothingFromOthers asks with a deadline shorter than a callback, and then without.
+func TestHastyCallerTakesNothingFromOthers(t *testing.T) {
+	src, meter := newSource(t)
+	src.Attach(slowAttachment{})
+	entered, proceed := make(chan struct{}, 4), make(chan struct{})
+	must(meter.Int64ObservableGauge("slow", metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
+		entered <- struct{}{}
+		<-proceed
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		o.Observe(1)
+		return nil
+	})))
+	hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := src.Collect(hasty); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the hasty caller got %v", err)
+	}
+	<-entered
+	got := make(chan int, 1)
+	go func() {
+		snap, err := src.Collect(context.Background())
+		if err != nil {
+			got <- 0
+			return
+		}
+		defer snap.Release()
+		n := 0
+		for _, sm := range snap.Scopes {
+			n += len(sm.Metrics)
+		}
+		got <- n
+	}()
+	close(proceed)
+	if n := <-got; n != 2 {
+		t.Errorf("the patient caller got %d metrics, want both", n)
+	}
+}

@@ -10,7 +10,7 @@ import (
 // of default values: the pull exit on, the push exit off until [PushConfig.Endpoint] is set.
 //
 // [FromEnv] fills one from the OpenTelemetry environment. Live objects (a logger, a gatherer, a
-// tracer provider) are options of [New] instead. A Config is a value: New keeps no reference to it.
+// tracer provider) are options of [New] instead. A Config is a value: New does not use its maps and slices after it has returned.
 type Config struct {
 	// Disabled makes everything a no-op: no instrumentation, no /metrics route, no push.
 	// It is OTEL_SDK_DISABLED=true or ENABLE_METRICS=false.

@@ -39,8 +39,9 @@
 //
 // # Failure
 //
-// A callback, collector, registry or backend that fails, panics or hangs costs its own data and no
-// one else's. Each such failure is reported once when it begins ([WithErrorHandler]), counted in the
+// A callback, collector, registry or backend that fails or panics costs its own data and no one
+// else's. While a callback hangs, scrapes are answered 503 within their time, and a push goes without
+// the application's metrics. Each failure is reported once when it begins ([WithErrorHandler]), counted in the
 // library's own metrics at both exits, and shown by [SDK.Status].
 //
 // # What it is not

@@ -36,7 +36,7 @@ func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
 	for _, w := range cfg.warnings() {
 		o.logger.Warn("telemetry: " + w)
 	}
-	s := &SDK{cfg: cfg, opts: o}
+	s := &SDK{cfg: cfg, opts: o, stopped: make(chan struct{})}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
@@ -221,7 +221,7 @@ func (s *SDK) producers() []sdkmetric.Producer {
 
 func (s *SDK) openConsole(_ context.Context, res *resource.Resource) error {
 	var err error
-	s.console, err = exporter.NewConsole(s.opts.console, withLabels(res, s.cfg.Labels), s.producers(), s.cfg.Push.Interval, s.cfg.Push.ExportTimeout)
+	s.console, err = exporter.NewConsole(s.opts.console, withLabels(res, s.cfg.Labels), s.producers(), s.cfg.Push.Interval, s.cfg.Push.ExportTimeout, s.opts.errorHandler)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"runtime"
@@ -44,6 +45,7 @@ func TestF14PushFromTheEnvironment(t *testing.T) {
 	for key, value := range map[string]string{
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1/elsewhere", "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "X-Axiom-Metrics-Dataset=stolen,evil=1",
 		"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_METRICS_INSECURE": "true", "OTEL_METRIC_EXPORT_INTERVAL": "1",
+		"OTEL_RESOURCE_ATTRIBUTES": "leak=env",
 	} {
 		t.Setenv(key, value)
 	}
@@ -86,6 +88,15 @@ func TestF14PushFromTheEnvironment(t *testing.T) {
 		t.Error("push should carry the semantic conventions' runtime metrics, and not client_golang's")
 	}
 	res := backend.Find("jobs", nil)[0].Resource
+	for _, accept := range []string{"", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"} {
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		sdk.MetricsHandler().ServeHTTP(w, r)
+		if body := w.Body.String(); strings.Contains(body, "leak") || res["leak"] != "" || !strings.Contains(body, "target_info") {
+			t.Errorf("Accept %q: the process's environment leaks into the resource: %v %t", accept, res, strings.Contains(body, "leak"))
+		}
+	}
 	if res["service.name"] != "shop" || res["region"] != "eu" || res["service.instance.id"] == "" { // F18
 		t.Errorf("the resource is %v", res)
 	}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -54,13 +55,13 @@ type SDK struct {
 	running         sync.WaitGroup
 
 	stopping atomic.Bool
-	stop     sync.Once
+	stopped  chan struct{} // closed when stopErr is there
 	stopErr  error
 }
 
 // newDisabled returns the SDK of a disabled Config.
 func newDisabled(o options) *SDK {
-	return &SDK{cfg: Config{Disabled: true}, opts: o, registry: prometheus.NewRegistry()}
+	return &SDK{cfg: Config{Disabled: true}, opts: o, registry: prometheus.NewRegistry(), stopped: make(chan struct{})}
 }
 
 // MeterProvider returns the provider to make instruments with. Its synchronous instruments implement
@@ -91,12 +92,11 @@ func (s *SDK) MetricsHandler() http.Handler {
 }
 
 // Mount registers the pull exit on mux as /metrics. It does nothing where there is no pull exit.
-// HEAD and methods the page refuses with 405 are the handler's to answer, so the pattern has none. A
-// later [SDK.Middleware] asks mux for the route of requests that other middleware has copied.
+// The pattern has the method GET, which includes HEAD, so that it goes beside a "GET /". A later [SDK.Middleware] asks mux for the route of requests that other middleware has copied.
 func (s *SDK) Mount(mux *http.ServeMux) {
 	s.mux.Store(mux)
 	if s.pull != nil {
-		mux.Handle("/metrics", s.pull)
+		mux.Handle("GET /metrics", s.pull)
 	}
 }
 
@@ -182,18 +182,24 @@ func (s *SDK) ForceFlush(ctx context.Context) error {
 
 // Shutdown pushes a last time, makes /metrics answer 503, and releases everything, within ctx's
 // deadline or else [DefaultShutdownTimeout], whatever hangs. The error says what was lost. Calls
-// after the first wait for it and return what it returned.
+// after the first wait for it, within their own deadline, and return what it returned.
 func (s *SDK) Shutdown(ctx context.Context) error {
-	s.stop.Do(func() {
-		s.stopping.Store(true)
-		if _, ok := ctx.Deadline(); !ok {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, DefaultShutdownTimeout)
-			defer cancel()
-		}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, DefaultShutdownTimeout)
+		defer cancel()
+	}
+	if s.stopping.CompareAndSwap(false, true) {
+		defer close(s.stopped)
 		s.stopErr = s.shutdown(ctx)
-	})
-	return s.stopErr
+		return s.stopErr
+	}
+	select {
+	case <-s.stopped:
+		return s.stopErr
+	case <-ctx.Done():
+		return fmt.Errorf("shutdown: an earlier call has not ended: %w", context.Cause(ctx))
+	}
 }
 
 // shutdown closes what build opened: what pushes first, since the last push still collects.

@@ -236,3 +236,38 @@ func attrs(pairs ...string) metric.MeasurementOption {
 	}
 	return metric.WithAttributes(kvs...)
 }
+
+func TestMountBesideCatchAll(t *testing.T) {
+	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop"})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
+	sdk.Mount(mux)
+	if w := scrape(mux); !strings.Contains(w.Body.String(), "go_goroutines") {
+		t.Errorf("the scrape is answered %d %s", w.Code, w.Body)
+	}
+}
+
+// blocked is a writer like a full pipe.
+type blocked struct{ released chan struct{} }
+
+func (b blocked) Write(p []byte) (int, error) { <-b.released; return len(p), nil }
+
+func TestShutdownKeepsItsDeadlineOnABlockedConsole(t *testing.T) {
+	w := blocked{make(chan struct{})}
+	t.Cleanup(func() { close(w.released) })
+	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Exporters: []telemetry.ExporterName{telemetry.ExporterConsole}}, telemetry.WithConsole(w))
+	first := make(chan error, 1)
+	go func() { first <- sdk.Shutdown(context.Background()) }()
+	for begin := time.Now(); time.Since(begin) < 20*time.Millisecond; {
+		must(sdk.MeterProvider().Meter("app").Int64Counter("c")).Add(t.Context(), 1)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if err := sdk.Shutdown(ctx); err == nil || time.Since(begin) > 2*time.Second {
+		t.Errorf("the second caller waited %v and got %v", time.Since(begin), err)
+	}
+	if err := <-first; err == nil {
+		t.Error("the first caller is not told that the console did not return")
+	}
+}

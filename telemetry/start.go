@@ -28,7 +28,8 @@ func Start(ctx context.Context, opts ...Option) (*SDK, error) {
 const signalGrace = 5 * time.Second
 
 // Run is [Start] for a job: it calls f and pushes a last time when f returns, when f panics (the
-// panic goes on unchanged), and on SIGINT or SIGTERM, which cancel f's context. After the first
+// panic goes on unchanged), and 5 s after ctx ends, or SIGINT or SIGTERM has cancelled f's context, where
+// f still runs then. After the first
 // signal a second one ends the process at once. Run returns f's error joined with Shutdown's.
 func Run(ctx context.Context, f func(context.Context) error, opts ...Option) (err error) {
 	sdk, err := Start(ctx, opts...)

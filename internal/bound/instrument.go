@@ -70,6 +70,8 @@ type handle[N number, O any] struct {
 	series atomic.Pointer[series[N]]
 	stream *stream[N]
 	attrs  attribute.Set
+	// filtered is what the view keeps off the series, for exemplars.
+	filtered []attribute.KeyValue
 	// own is the attributes as an option, for what the SDK aggregates.
 	own []O
 }
@@ -77,8 +79,11 @@ type handle[N number, O any] struct {
 func (h *handle[N, O]) init(st *stream[N], attrs []attribute.KeyValue, option func(attribute.Set) O) {
 	h.stream = st
 	h.attrs = attribute.NewSet(slices.Clone(attrs)...)
-	if st.plan.mode == backed {
+	switch {
+	case st.plan.mode == backed:
 		h.own = []O{option(h.attrs)}
+	case st.filter != nil:
+		h.filtered = st.filtered(h.attrs)
 	}
 }
 
@@ -93,8 +98,8 @@ func (h *handle[N, O]) measure(ctx context.Context, v N, opts []O, given func([]
 	case st.plan.mode > backed:
 		s := h.resolve(v)
 		st.apply(s, v)
-		if st.filter != nil {
-			st.offer(ctx, s, v, h.attrs)
+		if st.filter != nil && st.filter(ctx) {
+			st.sample(ctx, s, v, h.filtered)
 		}
 	}
 	return true

@@ -3,6 +3,7 @@ package bound
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,11 +59,18 @@ func (s *sampler) collect(dst *[]exemplar.Exemplar) {
 	s.reservoir.Collect(dst)
 }
 
-// offer makes v, measured on s with attrs, an exemplar if the filter and the reservoir want it.
-func (st *stream[N]) offer(ctx context.Context, s *series[N], v N, attrs attribute.Set) {
-	if !st.filter(ctx) {
-		return
+// filtered returns those of attrs that the view keeps off the series. Every exemplar of a bound
+// instrument has the same slice, so nobody may append to it.
+func (st *stream[N]) filtered(attrs attribute.Set) []attribute.KeyValue {
+	if st.plan.keep == nil {
+		return nil
 	}
+	_, out := split(normalize(attrs), st.plan.keep)
+	return slices.Clip(out)
+}
+
+// sample offers v, measured on s, to the reservoir. The exemplar filter has let it through.
+func (st *stream[N]) sample(ctx context.Context, s *series[N], v N, filtered []attribute.KeyValue) {
 	sm := s.sampler.Load()
 	if sm == nil {
 		sm = newSampler(st.plan.reservoir(s.attrs))
@@ -70,7 +78,6 @@ func (st *stream[N]) offer(ctx context.Context, s *series[N], v N, attrs attribu
 			sm = s.sampler.Load()
 		}
 	}
-	_, filtered := split(normalize(attrs), st.plan.keep)
 	sm.offer(ctx, st.now(), exemplar.NewValue(v), filtered)
 }
 

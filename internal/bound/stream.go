@@ -42,8 +42,8 @@ func (st *stream[N]) measure(ctx context.Context, v N, attrs attribute.Set) {
 	}
 	s := st.series(attrs, v)
 	st.apply(s, v)
-	if st.filter != nil {
-		st.offer(ctx, s, v, attrs)
+	if st.filter != nil && st.filter(ctx) {
+		st.sample(ctx, s, v, st.filtered(attrs))
 	}
 }
 

@@ -14,12 +14,14 @@ import (
 // slice is long enough for a few collections of garbage.
 const slice = 40 * time.Millisecond
 
-// Run measures the middlewares with tracing off, then with every request in a sampled span.
+// Run measures the middlewares with tracing off, then with every request in a sampled span, then Duotel with
+// either vocabulary.
 func Run(r *report.Report, rounds int) {
 	r.Section("Middleware", "What is added to a bare mux with one route, in-process. Duotel and promhttp measure duration, both sizes and requests in flight; "+
 		"otelhttp duration and both sizes; slok duration, response size and requests in flight.")
 	untraced(r, rounds)
 	traced(r, rounds)
+	vocabularies(r, rounds)
 }
 
 func untraced(r *report.Report, rounds int) {
@@ -43,6 +45,13 @@ func traced(r *report.Report, rounds int) {
 	table(r, "tracing on, every request sampled", res, instrumented.DuotelSpans)
 	r.Target("middleware, tracing on: duotel / otelhttp with its meter on", 1.05,
 		res.Ratio(instrumented.DuotelSpans, instrumented.OTelHTTPSpans))
+}
+
+// vocabularies compares whole requests: the classic names are made when metrics are collected.
+func vocabularies(r *report.Report, rounds int) {
+	res := measure(instrumented.Vocabularies(), rounds)
+	table(r, "vocabularies", res, instrumented.Duotel)
+	r.Target("middleware, a request: both vocabularies / semconv", 1.05, res.Ratio(instrumented.DuotelBoth, instrumented.Duotel))
 }
 
 func measure(handlers []instrumented.Handler, rounds int) round.Result {

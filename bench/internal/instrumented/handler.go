@@ -9,12 +9,15 @@ import (
 	slokprom "github.com/slok/go-http-metrics/metrics/prometheus"
 	"github.com/slok/go-http-metrics/middleware"
 	"github.com/slok/go-http-metrics/middleware/std"
+
+	"github.com/duotel/duotel/telemetry"
 )
 
 // The names of the ways.
 const (
 	Bare          = "bare handler"
 	Duotel        = "duotel"
+	DuotelBoth    = "duotel, both vocabularies"
 	OTelHTTP      = "otelhttp"
 	Slok          = "slok/go-http-metrics"
 	Promhttp      = "promhttp, four handlers"
@@ -57,6 +60,11 @@ func Traced() []Handler {
 		newDuotelTraced(DuotelSpans),
 		newOTelHTTP(OTelHTTPSpans, true, true), newOTelHTTP(SpansOnly, false, true),
 	}
+}
+
+// Vocabularies is the service behind Duotel with either vocabulary of metrics, the bare one first.
+func Vocabularies() []Handler {
+	return []Handler{{Bare, service(), func() {}}, newDuotel(Duotel), newDuotelNamed(DuotelBoth, telemetry.HTTPNamesBoth)}
 }
 
 // newSlok has slok's three instruments: duration, response size, requests in flight.

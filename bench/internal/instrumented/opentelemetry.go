@@ -19,9 +19,14 @@ import (
 )
 
 func newDuotel(name string, opts ...telemetry.Option) Handler {
+	return newDuotelNamed(name, telemetry.HTTPNamesSemconv, opts...)
+}
+
+// newDuotelNamed exports the vocabulary names.
+func newDuotelNamed(name string, names telemetry.HTTPNames, opts ...telemetry.Option) Handler {
 	ctx := context.Background()
 	opts = append(opts, telemetry.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-	s := must(telemetry.New(ctx, telemetry.Config{ServiceName: "bench"}, opts...))
+	s := must(telemetry.New(ctx, telemetry.Config{ServiceName: "bench", HTTP: telemetry.HTTPConfig{Names: names}}, opts...))
 	return Handler{name, s.Middleware(service()), func() { _ = s.Shutdown(ctx) }}
 }
 

@@ -36,8 +36,8 @@ type flight[T any] struct {
 	users  int
 }
 
-// New returns a Group of run. timeout bounds the context of a run whose first caller has no
-// deadline. recycle, which may be nil, is given each successful result that nobody uses any more.
+// New returns a Group of run. The context of a run ends after timeout, or at its first caller's deadline
+// if that is later. recycle, which may be nil, is given each successful result that nobody uses any more.
 func New[T any](run func(context.Context) (T, error), recycle func(T), timeout time.Duration) *Group[T] {
 	return &Group[T]{run: run, recycle: recycle, timeout: timeout}
 }
@@ -95,12 +95,12 @@ func (g *Group[T]) join(ctx context.Context, fresh bool) (*flight[T], bool, erro
 	return f, true, nil
 }
 
-// fly runs the function for everyone: the first caller's deadline and values apply, but not its
-// cancellation, since others may be waiting too.
+// fly runs the function for everyone: the first caller's values apply, but neither its cancellation
+// nor a deadline that is near, since others may be waiting too.
 func (g *Group[T]) fly(ctx context.Context, f *flight[T]) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(g.timeout)
+	deadline := time.Now().Add(g.timeout)
+	if asked, ok := ctx.Deadline(); ok && asked.After(deadline) {
+		deadline = asked
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()

@@ -99,8 +99,12 @@ func TestHangingRunHoldsOneGoroutine(t *testing.T) {
 			t.Fatalf("got %v, want the deadline", err)
 		}
 	}
-	if n := runtime.NumGoroutine() - before; n > 1 {
-		t.Fatalf("%d goroutines are left of 20 calls, want 1", n)
+	if n := gate.runs.Load(); n != 1 {
+		t.Fatalf("%d runs for 20 calls, want 1", n)
+	}
+	// One for the run; the runtime may have a few of its own under way.
+	if n := runtime.NumGoroutine() - before; n > 5 {
+		t.Fatalf("%d goroutines are left of 20 calls", n)
 	}
 	if err := g.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Close returned %v while the run hangs, want the deadline", err)
