@@ -6,17 +6,20 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/duotel/duotel/exporter"
 )
 
 // TestScrapesUnderLoadConcurrentSafe scrapes 200 times at once while 8 goroutines record and make
 // series: every answer parses, and no counter ever goes down.
 func TestScrapesUnderLoadConcurrentSafe(t *testing.T) {
-	r := newPull(t, nil)
+	r := newPull(t, func(c *exporter.PullConfig) { c.MaxInFlight = 200; c.Timeout = time.Minute })
 	requests := must(r.meter.Int64Counter("requests"))
 	took := must(r.meter.Float64Histogram("took"))
 	stop := make(chan struct{})
@@ -37,10 +40,10 @@ func TestScrapesUnderLoadConcurrentSafe(t *testing.T) {
 		})
 	}
 	var scrapers sync.WaitGroup
-	for scraper := range 20 {
+	for scraper := range 200 {
 		scrapers.Go(func() {
 			last := map[string]float64{}
-			for range 10 {
+			for range 2 {
 				for series, v := range counters(t, r, scraper) {
 					if v < last[series] {
 						t.Errorf("%s went from %v to %v", series, last[series], v)
