@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,10 +23,28 @@ import (
 	"github.com/duotel/duotel/telemetry"
 )
 
+// logBuffer is a log that is read while the SDK writes it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // newSDK returns an SDK of cfg whose log goes to the returned buffer.
-func newSDK(t *testing.T, cfg telemetry.Config, opts ...telemetry.Option) (*telemetry.SDK, *bytes.Buffer) {
+func newSDK(t *testing.T, cfg telemetry.Config, opts ...telemetry.Option) (*telemetry.SDK, *logBuffer) {
 	t.Helper()
-	log := new(bytes.Buffer)
+	log := new(logBuffer)
 	opts = append([]telemetry.Option{telemetry.WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
 	sdk, err := telemetry.New(t.Context(), cfg, opts...)
 	if err != nil {
