@@ -2,6 +2,7 @@ package servers
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -23,7 +24,7 @@ func Cache() string { return filepath.Join(Root(), ".cache", "e2e") }
 func proxy() string {
 	out, err := exec.Command("go", "env", "GOPROXY").Output()
 	if err != nil {
-		return "https://proxy.golang.org"
+		return os.Getenv("GOPROXY")
 	}
 	list := strings.FieldsFunc(strings.TrimSpace(string(out)), func(r rune) bool { return r == ',' || r == '|' })
 	list = slices.DeleteFunc(list, func(s string) bool { return s == "direct" })
