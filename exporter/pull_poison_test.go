@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -267,6 +268,15 @@ func TestStalledClientHoldsNoLock(t *testing.T) {
 	for i := range 1500 { // over one chunk of the encoder's
 		c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("id", strconv.Itoa(i)+strings.Repeat("x", 40))))
 	}
+	r.answerIn(t, acceptText) // caches are the series', not the scrape's
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
 	s := &stalled{header: http.Header{}, reached: make(chan struct{}), resume: make(chan struct{})}
 	done := make(chan struct{})
 	go func() {
@@ -275,6 +285,9 @@ func TestStalledClientHoldsNoLock(t *testing.T) {
 		r.ServeHTTP(s, req)
 	}()
 	<-s.reached
+	if held, answer := heap()-before, len(r.answerIn(t, acceptText)); held > 2*answer {
+		t.Errorf("a scrape that stands still holds %d bytes, its answer has %d", held, answer)
+	}
 	c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("id", "late")))
 	if text := r.answerIn(t, acceptText); !strings.Contains(text, `id="late"`) {
 		t.Error("another scrape does not see what was recorded meanwhile")

@@ -31,7 +31,7 @@ type Reason string
 
 // The reasons there are.
 const (
-	// ReasonNameConflict: another metric has the name, with another type or unit, or as the
+	// ReasonNameConflict: another metric has the name, with another type (or unit, with WithUnits), or as the
 	// _bucket, _sum or _count of a histogram.
 	ReasonNameConflict Reason = "name_conflict"
 	// ReasonDuplicateSeries: another series has the same name and labels.
