@@ -51,7 +51,7 @@ modules: ## Run the tests that have dependencies of their own: real routers, Pro
 	cd internal/oracletest && $(GO) test ./...
 
 .PHONY: drill
-drill: ## Run the outage drill of the push exit in full: 1000 increments a second, 20 seeds
+drill: ## Run the outage drill of the push exit in full: 1000 increments a second, 20 seeds, HTTP and gRPC
 	$(GO) test ./exporter -run OutageDrill -count=1 -v -args -drill.rate=1000
 
 .PHONY: bench

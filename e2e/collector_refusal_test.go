@@ -71,7 +71,7 @@ func checkRefused(t *testing.T, s *service.Service, err error, reason string) {
 	if sum(page, "e2e_int_counter_total") != 45 {
 		t.Errorf("the scrape has %v of the counter, want 45", sum(page, "e2e_int_counter_total"))
 	}
-	if sum(page, "duotel_push_failures_total") == 0 {
-		t.Error("the scrape does not tell of the failure")
+	if sumOf(page, "duotel_push_failures_total", map[string]string{"error_type": reason}) == 0 {
+		t.Errorf("the scrape does not tell of the failure: %s", reason)
 	}
 }

@@ -62,13 +62,18 @@ func (w way) configure(t *testing.T) (accept servers.CollectorConfig, push telem
 		push.Headers = map[string]string{"Authorization": "Bearer " + token}
 	case w.basic:
 		accept.Basic = "user:" + token
-		push.Headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(accept.Basic))}
+		push.Headers = basicAuth(accept.Basic)
 	}
 	if w.tls {
 		chain := servers.NewChain(t, time.Hour)
 		accept.Certificate, accept.Key, push.Certificate = chain.Certificate, chain.Key, chain.Authority
 	}
 	return accept, push
+}
+
+// basicAuth is the header for user:password.
+func basicAuth(login string) map[string]string {
+	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(login))}
 }
 
 func TestCollectorShowsWhatTheScrapeShows(t *testing.T) {
@@ -109,8 +114,13 @@ func exercise(t *testing.T, s *service.Service) {
 func settle(t *testing.T, s *service.Service) {
 	t.Helper()
 	await(t, 10*time.Second, "every request recorded", func() bool {
-		return sum(scrape(t, s.Metrics), "http_server_request_duration_seconds_count") >= float64(s.Sent())
+		return recorded(scrape(t, s.Metrics)) >= float64(s.Sent())
 	})
+}
+
+// recorded is the number of requests on a page, in whatever vocabulary.
+func recorded(page telemetrytest.Exposition) float64 {
+	return max(sum(page, "http_server_request_duration_seconds_count"), sum(page, "http_requests_total"))
 }
 
 // await polls until done says so.
@@ -129,8 +139,10 @@ func await(t *testing.T, timeout time.Duration, what string, done func() bool) {
 	}
 }
 
-func sum(e telemetrytest.Exposition, name string) (total float64) {
-	for _, s := range e.Find(name, nil) {
+func sum(e telemetrytest.Exposition, name string) float64 { return sumOf(e, name, nil) }
+
+func sumOf(e telemetrytest.Exposition, name string, labels map[string]string) (total float64) {
+	for _, s := range e.Find(name, labels) {
 		total += s.Value
 	}
 	return total

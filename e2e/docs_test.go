@@ -1,87 +1,21 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"errors"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/duotel/duotel/e2e/servers"
 	"github.com/duotel/duotel/e2e/service"
 	"github.com/duotel/duotel/telemetry"
+	"github.com/duotel/duotel/telemetry/telemetrytest"
 )
 
-// expression is a PromQL expression in a document.
-type expression struct {
-	file, text string
-	// alert says that it returns something only when something is wrong.
-	alert bool
-}
-
-// alertMark is the comment in front of an expression that returns nothing in a healthy system. Every other expression has
-// to return data.
-const alertMark = "# alert"
-
-// jobMatcher is what a reader fills in.
-var jobMatcher = regexp.MustCompile(`job=~?"[^"]*"`)
-
-// expressions reads all blocks marked promql in the documents. An expression is a line, and the lines after it as long as
-// one begins with an operator or a bracket is open. A comment with the mark is for all expressions up to the next empty line.
-func expressions(t *testing.T) []expression {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(servers.Root(), "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []expression
-	for _, file := range append(files, filepath.Join(servers.Root(), "README.md")) {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, parse(filepath.Base(file), content)...)
-	}
-	return out
-}
-
-// operator begins a line that goes on with the expression before it.
-var operator = regexp.MustCompile(`^([-+*/%^><=!)]|(and|or|unless|on|ignoring|group_left|by|without|offset)\b)`)
-
-func parse(file string, content []byte) (out []expression) {
-	inside, alert := false, false
-	for line := range bytes.Lines(content) {
-		text := strings.TrimSpace(string(line))
-		switch {
-		case strings.HasPrefix(text, "```"):
-			inside, alert = text == "```promql", false
-		case !inside:
-		case text == "":
-			alert = false
-		case strings.HasPrefix(text, "#"):
-			alert = alert || strings.HasPrefix(text, alertMark)
-		case len(out) > 0 && out[len(out)-1].goesOn(text):
-			out[len(out)-1].text += "\n" + text
-		default:
-			out = append(out, expression{file, text, alert})
-		}
-	}
-	return out
-}
-
-// goesOn says whether line is a part of e.
-func (e expression) goesOn(line string) bool {
-	return operator.MatchString(line) || strings.Count(e.text, "(") > strings.Count(e.text, ")")
-}
-
-// TestDocumentedQueries runs every expression of the documents against a live Prometheus.
+// TestDocumentedQueries runs every expression of the documents against a live Prometheus that watches a healthy service.
 func TestDocumentedQueries(t *testing.T) {
 	p, target := scraping(t, servers.PrometheusConfig{})
 	cfg := base(p.OTLP())
@@ -96,22 +30,88 @@ func TestDocumentedQueries(t *testing.T) {
 		quiescent(t, p, s)
 	}
 
-	all, empty := expressions(t), 0
+	all, wrong := expressions(t), 0
 	for _, e := range all {
 		text := jobMatcher.ReplaceAllString(e.text, `job="openmetrics"`)
 		found, err := p.Has(text)
 		switch {
 		case err != nil:
 			t.Errorf("%s: %s: %v", e.file, e.text, err)
-		case !found && !e.alert:
-			empty++
-			t.Errorf("%s: returned nothing: %s", e.file, e.text)
+		case found == e.alert:
+			wrong++
+			t.Errorf("%s: found data: %t; alerts are silent and all others are not: %s", e.file, found, e.text)
 		}
 	}
 	if len(all) == 0 {
 		t.Error("the documents have no block marked promql")
 	}
-	addPrometheus(duotel, "expressions in docs/", len(all), differencesOf(empty))
+	addPrometheus(duotel, "expressions in docs/", len(all), differencesOf(wrong))
+}
+
+// TestDocumentedAlertsFire runs the alerts against a service that has everything wrong with it.
+func TestDocumentedAlertsFire(t *testing.T) {
+	targets := servers.NewTargets(t)
+	p := servers.StartPrometheus(t, servers.PrometheusConfig{
+		Jobs: []servers.Job{{Name: "sick", Protocol: protocols["openmetrics"], File: targets.File}}, Lookback: "30m",
+	})
+	s := startSick(t)
+	targets.Set(s.Address)
+	alerts := 0
+	for _, e := range expressions(t) {
+		if !e.alert {
+			continue
+		}
+		alerts++
+		await(t, 30*time.Second, "an alert: "+e.text, func() bool { return fires(t, p, e) })
+	}
+	if alerts == 0 {
+		t.Error("the documents have no alert")
+	}
+	addPrometheus(duotel, "alerts in docs/ that fire when something is wrong", alerts, "0")
+}
+
+// fires says whether an alert returns data now, or a quarter of an hour from now if all stays as it is.
+func fires(t *testing.T, p *servers.Prometheus, e expression) bool {
+	t.Helper()
+	for _, at := range []time.Time{time.Now(), time.Now().Add(15 * time.Minute)} {
+		found, err := p.HasAt(e.text, at)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", e.file, e.text, err)
+		}
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// startSick starts a service whose backend rejects points and then fails, with too many series, a clash of names and a callback that
+// fails.
+func startSick(t *testing.T) *service.Service {
+	t.Helper()
+	backend := telemetrytest.NewBackend(t)
+	cfg := base(backend.HTTPEndpoint())
+	cfg.CardinalityLimit = 10
+	s := service.Start(t, cfg)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := s.SDK.MeterProvider().Meter("e2e.sick")
+	clash, _ := m.Int64Gauge("e2e.int.counter.total")
+	clash.Record(t.Context(), 1)
+	_, _ = m.Int64ObservableGauge("e2e.broken", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+		return errors.New("no database")
+	}))
+	s.Record(t.Context(), 100)
+	backend.Script(telemetrytest.PartialSuccess(3, "too old"))
+	_ = s.Flush(t.Context()) // an error or not: some points were accepted
+	for range 5 {
+		backend.Script(telemetrytest.Status(http.StatusInternalServerError))
+		if err := s.Flush(t.Context()); err == nil {
+			t.Fatal("the flush succeeded")
+		}
+	}
+	return s
 }
 
 // useClient makes requests through the client's side: some succeed and some fail.
@@ -124,59 +124,5 @@ func useClient(t *testing.T, s *service.Service) {
 				_ = resp.Body.Close()
 			}
 		}
-	}
-}
-
-// TestPromtoolCheckMetrics lints the names of a scrape.
-func TestPromtoolCheckMetrics(t *testing.T) {
-	cfg := base("http://" + servers.FreeAddress(t)) // the push exit's own metrics are linted too
-	cfg.HTTP.Names, cfg.Push.ExportTimeout = telemetry.HTTPNamesBoth, 100*time.Millisecond
-	s := service.Start(t, cfg)
-	useClient(t, s)
-	s.Round(t.Context())
-	_ = s.Flush(t.Context()) // fails, and is counted
-	page := body(t, s.Metrics, "text/plain")
-
-	cmd := exec.Command(servers.Promtool(t), "check", "metrics")
-	cmd.Stdin = bytes.NewReader(page)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 3) {
-		t.Fatalf("promtool: %v\n%s", err, out)
-	}
-	complaints := 0
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		if ours(lines.Text()) {
-			complaints++
-			t.Error(lines.Text())
-		}
-	}
-	families := bytes.Count(page, []byte("# TYPE "))
-	add(row{duotel, "promtool", servers.PromtoolTool.Version, "check metrics", families, differencesOf(complaints)})
-}
-
-// ours says whether a line of promtool's is about a name that Duotel chose.
-func ours(line string) bool {
-	for _, prefix := range []string{"duotel_", "http_", "otel_", "target_"} {
-		if strings.HasPrefix(line, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-func TestExpressionsAreFound(t *testing.T) {
-	const document = "Text.\n\n```\nnot_promql\n```\n\n```promql\nsum(a)\nsum(b)\n  / sum(c)\nsum by (\n  d\n) (e)\n```\n\n" +
-		"```promql\n# alert: something is wrong\nf > 1\ng > 1\n\nh\n```\n"
-	want := []expression{
-		{"x.md", "sum(a)", false},
-		{"x.md", "sum(b)\n/ sum(c)", false},
-		{"x.md", "sum by (\nd\n) (e)", false},
-		{"x.md", "f > 1", true},
-		{"x.md", "g > 1", true},
-		{"x.md", "h", false},
-	}
-	if got := parse("x.md", []byte(document)); !slices.Equal(got, want) {
-		t.Errorf("%+v, want %+v", got, want)
 	}
 }

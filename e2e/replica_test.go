@@ -55,19 +55,37 @@ type replica struct {
 	address string
 }
 
-// startReplica starts one that pushes to endpoint every second.
-func startReplica(t *testing.T, name, endpoint string) *replica {
+// startReplica starts one that pushes to endpoint every second. What is in environment comes on top.
+func startReplica(t *testing.T, name, endpoint string, environment ...string) *replica {
+	t.Helper()
+	return startReplicaAt(t, name, servers.FreeAddress, endpoint, environment...)
+}
+
+// startReplicaAt is startReplica for an address that is asked for.
+func startReplicaAt(t *testing.T, name string, address func(testing.TB) string, endpoint string, environment ...string) *replica {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := servers.FreeAddress(t)
-	process := servers.StartProcess(t, name, program, "http://"+address+"/metrics", []string{
-		replicaVariable + "=" + address,
-		"OTEL_SERVICE_NAME=e2e",
-		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=" + endpoint,
-		"OTEL_METRIC_EXPORT_INTERVAL=1000",
+	r := &replica{}
+	r.Process = servers.StartProcess(t, name, program, func() servers.Launch {
+		r.address = address(t)
+		return servers.Launch{Ready: "http://" + r.address + "/metrics", Environment: append([]string{
+			replicaVariable + "=" + r.address,
+			"OTEL_SERVICE_NAME=e2e",
+			"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=" + endpoint,
+			"OTEL_METRIC_EXPORT_INTERVAL=1000",
+		}, environment...)}
 	})
-	return &replica{Process: process, Load: service.NewLoad("http://" + address), address: address}
+	r.Load = service.NewLoad("http://" + r.address)
+	return r
+}
+
+// restart stops a replica, whose last push has what it counted, and starts another one with its name and address. Both have
+// environment.
+func (r *replica) restart(t *testing.T, name, endpoint string, environment ...string) *replica {
+	t.Helper()
+	r.Stop()
+	return startReplicaAt(t, name, func(testing.TB) string { return r.address }, endpoint, environment...)
 }

@@ -19,7 +19,7 @@ import (
 // TestScrapesUnderLoadConcurrentSafe scrapes 200 times at once while 8 goroutines record and make
 // series: every answer parses, and no counter ever goes down.
 func TestScrapesUnderLoadConcurrentSafe(t *testing.T) {
-	r := newPull(t, func(c *exporter.PullConfig) { c.MaxInFlight = 200; c.Timeout = time.Minute })
+	r := newPull(t, func(c *exporter.PullConfig) { c.MaxInFlight = 200; c.Timeout = 5 * time.Minute })
 	requests := must(r.meter.Int64Counter("requests"))
 	took := must(r.meter.Float64Histogram("took"))
 	stop := make(chan struct{})

@@ -2,9 +2,7 @@ package exporter_test
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,19 +10,16 @@ import (
 	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/duotel/duotel/exporter"
 )
 
-func respond(code int, media, body string) func(http.ResponseWriter, *http.Request) {
+func respond(code int, media, body string) httpAnswer {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if media != "" {
 			w.Header().Set("Content-Type", media)
@@ -34,7 +29,7 @@ func respond(code int, media, body string) func(http.ResponseWriter, *http.Reque
 	}
 }
 
-func refuse(code codes.Code, text string) func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
+func refuse(code codes.Code, text string) grpcReply {
 	return func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
 		return nil, status.Error(code, text)
 	}
@@ -46,67 +41,79 @@ const loginPage = "\n<!DOCTYPE html>\n<html><title>Sign in</title></html>"
 func TestPushFailureReasons(t *testing.T) {
 	for _, tt := range []struct {
 		reason string
-		answer func(http.ResponseWriter, *http.Request)
-		reply  func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error)
+		mode   fault
+		answer httpAnswer
+		reply  grpcReply
 		log    []string
 	}{
-		{"not_otlp", respond(200, "text/html; charset=utf-8", loginPage), nil, []string{"<!DOCTYPE html>", "METRICS_ENDPOINT"}},
-		{"not_otlp", respond(200, "", loginPage), nil, []string{"<!DOCTYPE html>"}},
-		{"not_otlp", respond(200, "text/plain", "OK, thanks"), nil, []string{"OK, thanks"}},
-		{"redirect", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", "/login")
-			w.WriteHeader(302)
-		}, nil, []string{"302", "/login", "not followed"}},
-		{"bad_request", respond(400, "text/plain", "no"), refuse(codes.InvalidArgument, "no"), []string{"no", "PROTOCOL"}},
-		{"unauthenticated", respond(401, "application/json", `{"code":16,"message":"bad token"}`), refuse(codes.Unauthenticated, "bad token"), []string{"bad token", "METRICS_HEADERS"}},
-		{"forbidden", respond(403, "", "dataset"), refuse(codes.PermissionDenied, "dataset"), []string{"dataset", "METRICS_HEADERS"}},
-		{"not_found", respond(404, "text/plain", "404 page not found"), refuse(codes.Unimplemented, "unknown service"), []string{"METRICS_ENDPOINT"}},
-		{"throttled", respond(429, "", ""), refuse(codes.ResourceExhausted, "quota"), nil},
-		{"unavailable", respond(503, "", "maintenance"), refuse(codes.Unavailable, "maintenance"), []string{"maintenance"}},
-		{"server_error", respond(500, "", "oops"), refuse(codes.Internal, "oops"), []string{"oops"}},
-		{"client_error", respond(418, "", "teapot"), nil, []string{"teapot"}},
-		{"timeout", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(ctx context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}, nil},
-		{"reset", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, nil},
+		{"not_otlp", up, respond(200, "text/html; charset=utf-8", loginPage), nil, []string{"<!DOCTYPE html>", "METRICS_ENDPOINT"}},
+		{"not_otlp", up, respond(200, "", loginPage), nil, []string{"<!DOCTYPE html>"}},
+		{"not_otlp", up, respond(200, "text/plain", "OK, thanks"), nil, []string{"OK, thanks"}},
+		{"redirect", up, redirect, nil, []string{"302", "/login", "not followed"}},
+		{"bad_request", up, respond(400, "text/plain", "no"), refuse(codes.InvalidArgument, "no"), []string{"no", "PROTOCOL"}},
+		{"unauthenticated", up, respond(401, "application/json", `{"code":16,"message":"bad token"}`), refuse(codes.Unauthenticated, "bad token"), []string{"bad token", "METRICS_HEADERS"}},
+		{"forbidden", up, respond(403, "", "dataset"), refuse(codes.PermissionDenied, "dataset"), []string{"dataset", "METRICS_HEADERS"}},
+		{"not_found", up, respond(404, "text/plain", "404 page not found"), refuse(codes.Unimplemented, "unknown service"), []string{"METRICS_ENDPOINT"}},
+		{"throttled", up, respond(429, "", ""), refuse(codes.ResourceExhausted, "quota"), nil},
+		{"unavailable", up, respond(503, "", "maintenance"), refuse(codes.Unavailable, "maintenance"), []string{"maintenance"}},
+		{"server_error", up, respond(500, "", "oops"), refuse(codes.Internal, "oops"), []string{"oops"}},
+		{"client_error", up, respond(418, "", "teapot"), nil, []string{"teapot"}},
+		{"timeout", hanging, nil, nil, nil},
+		{"timeout", blackholed, nil, nil, nil},
+		{"reset", resetting, nil, nil, nil},
+		{"refused", refused, nil, nil, []string{"nothing listens"}},
 	} {
 		for _, protocol := range protocols {
-			if protocol == exporter.ProtocolGRPC && tt.reply == nil {
+			if protocol == exporter.ProtocolGRPC && tt.reply == nil && tt.mode == up {
 				continue
 			}
-			t.Run(tt.reason+" "+string(protocol), func(t *testing.T) {
-				t.Parallel()
+			bubble(t, tt.reason+" "+string(protocol), func(t *testing.T) {
 				b := newBackend(t)
+				b.set(tt.mode)
 				b.script(tt.answer, tt.reply)
-				p, log := newPush(t, exporter.PushConfig{
-					Endpoint: b.endpoint(protocol), Protocol: protocol, ExportTimeout: 300 * time.Millisecond,
-					Headers: map[string]string{"Authorization": "Bearer hunter2"},
-				})
-				checkFailing(t, p, log, tt.reason, tt.log)
+				p, log := newPush(t, b.to(protocol, exporter.PushConfig{Headers: map[string]string{"Authorization": "Bearer hunter2"}}))
+				checkFailing(t, p, p.ForceFlush, log, tt.reason, tt.log)
+				if s := p.Stats(); (s.AmbiguousRequests > 0) != (tt.mode == hanging || tt.mode == resetting) {
+					t.Errorf("%d requests may have arrived", s.AmbiguousRequests)
+				}
+				b.set(up)
 				b.script(nil, nil)
-				if err := p.ForceFlush(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				s := p.Stats()
-				if s.State != exporter.PushHealthy || s.ConsecutiveFailures != 0 || s.LastError != "" || s.LastSuccess.IsZero() {
-					t.Errorf("after recovery: %+v", s)
-				}
-				if log.count("working again") != 1 || log.count("failures=2") != 1 {
-					t.Errorf("the log does not say that it works again:\n%s", log)
-				}
+				checkRecovery(t, p, log)
 			})
 		}
 	}
 }
 
-// checkFailing pushes twice and expects one line in the log.
-func checkFailing(t *testing.T, p *exporter.Push, log *lines, reason string, want []string) {
+func redirect(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Location", "/login")
+	w.WriteHeader(302)
+}
+
+func checkRecovery(t *testing.T, p *exporter.Push, log *lines) {
+	t.Helper()
+	requests := p.Stats().Requests
+	if err := p.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := p.Stats()
+	if s.State != exporter.PushHealthy || s.ConsecutiveFailures != 0 || s.LastError != "" || s.LastSuccess.IsZero() {
+		t.Errorf("after recovery: %+v", s)
+	}
+	if s.Requests != requests+1 {
+		t.Errorf("recovery took %d requests, want 1", s.Requests-requests)
+	}
+	if log.count("working again") != 1 || log.count("failures=2") != 1 {
+		t.Errorf("the log does not say that it works again:\n%s", log)
+	}
+}
+
+// checkFailing tries twice and expects one line in the log.
+func checkFailing(t *testing.T, p *exporter.Push, try func(context.Context) error, log *lines, reason string, want []string) {
 	t.Helper()
 	for range 2 {
-		err := p.ForceFlush(t.Context())
+		err := try(t.Context())
 		if err == nil || !strings.Contains(err.Error(), reason) {
-			t.Fatalf("ForceFlush: %v, want %s", err, reason)
+			t.Fatalf("%v, want %s", err, reason)
 		}
 	}
 	s := p.Stats()
@@ -126,34 +133,29 @@ func checkFailing(t *testing.T, p *exporter.Push, log *lines, reason string, wan
 	}
 }
 
+// What only a real network can say. A preflight tries once, so that no time limit decides.
 func TestPushConnectionFailureReasons(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	closed := listener.Addr().String()
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	plain := newBackend(t)
+	plain := newLoopback(t)
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.EnableHTTP2 = true
 	secure.Config.ErrorLog = nil
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	for _, tt := range []struct {
-		reason, http, grpc string
-		timeout            time.Duration
-	}{
-		{"refused", "http://" + closed, "http://" + closed, 500 * time.Millisecond},
-		{"dns", "http://no.such.host.invalid/v1/metrics", "http://no.such.host.invalid:4317", 500 * time.Millisecond},
-		{"tls", strings.Replace(plain.http, "http:", "https:", 1), "https://" + plain.grpc, 0},
-		{"tls", secure.URL, secure.URL, 0},
+	for _, tt := range []struct{ reason, http, grpc string }{
+		{"refused", "http://" + closed, "http://" + closed},
+		{"dns", "http://no.such.host.invalid/v1/metrics", "http://no.such.host.invalid:4317"},
+		{"tls", secured(plain.urls[exporter.ProtocolHTTPProtobuf]), secured(plain.urls[exporter.ProtocolGRPC])},
+		{"tls", secure.URL, secure.URL},
 	} {
 		for protocol, endpoint := range map[exporter.Protocol]string{exporter.ProtocolHTTPProtobuf: tt.http, exporter.ProtocolGRPC: tt.grpc} {
 			t.Run(tt.reason+" "+string(protocol), func(t *testing.T) {
-				p, log := newPush(t, exporter.PushConfig{Endpoint: endpoint, Protocol: protocol, ExportTimeout: tt.timeout})
-				checkFailing(t, p, log, tt.reason, nil)
+				p, log := newPush(t, exporter.PushConfig{Endpoint: endpoint, Protocol: protocol, Timeout: time.Minute})
+				checkFailing(t, p, p.Preflight, log, tt.reason, nil)
 				if got := p.Stats().AmbiguousRequests; got != 0 {
 					t.Errorf("%d requests may have arrived, want none", got)
 				}
@@ -161,6 +163,8 @@ func TestPushConnectionFailureReasons(t *testing.T) {
 		}
 	}
 }
+
+func secured(url string) string { return strings.Replace(url, "http:", "https:", 1) }
 
 // F12: a partial success counts under whatever content type it comes.
 func TestPushPartialSuccess(t *testing.T) {
@@ -184,16 +188,15 @@ func TestPushPartialSuccess(t *testing.T) {
 		"undeclared json":         respond(200, "text/plain", string(text)),
 		"grpc":                    nil,
 	} {
-		t.Run(name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) {
 			b, protocol := newBackend(t), exporter.ProtocolHTTPProtobuf
 			if answer == nil {
 				protocol = exporter.ProtocolGRPC
 			}
 			b.script(answer, func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) { return response, nil })
-			p, log := newPush(t, exporter.PushConfig{
-				Endpoint: b.endpoint(protocol), Protocol: protocol,
+			p, log := newPush(t, b.to(protocol, exporter.PushConfig{
 				Producers: []sdkmetric.Producer{gauge("a", 1), gauge("b", 1), gauge("c", 1)},
-			})
+			}))
 			for range 2 {
 				if err := p.ForceFlush(t.Context()); err != nil {
 					t.Fatal(err)
@@ -209,146 +212,15 @@ func TestPushPartialSuccess(t *testing.T) {
 	}
 }
 
-// F19: what is too large is halved until it fits.
-func TestPushSplitsWhatIsTooLarge(t *testing.T) {
-	for _, protocol := range protocols {
-		t.Run(string(protocol), func(t *testing.T) {
-			b := newBackend(t)
-			size := func() int {
-				all := b.all()
-				return len(metricNames(all[len(all)-1]))
-			}
-			b.script(func(w http.ResponseWriter, _ *http.Request) {
-				if size() > 3 {
-					w.WriteHeader(http.StatusRequestEntityTooLarge)
-				}
-			}, func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
-				if size() > 3 {
-					return nil, status.Error(codes.ResourceExhausted, "grpc: received message larger than max (9 vs. 3)")
-				}
-				return &colmetricpb.ExportMetricsServiceResponse{}, nil
-			})
-			var producers []sdkmetric.Producer
-			for i := range 10 {
-				producers = append(producers, gauge(fmt.Sprint("m", i), 1))
-			}
-			p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(protocol), Protocol: protocol, Producers: producers})
-			if err := p.ForceFlush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			got := map[string]int{}
-			for _, a := range b.all() {
-				if names := metricNames(a); len(names) <= 3 {
-					for _, name := range names {
-						got[name]++
-					}
-				}
-			}
-			if s := p.Stats(); len(got) != 10 || s.PointsSent != 10 || s.PointsLost != 0 {
-				t.Errorf("arrived %v, %+v", got, s)
-			}
-			for name, n := range got {
-				if n != 1 {
-					t.Errorf("%s arrived %d times", name, n)
-				}
-			}
-		})
-	}
-}
-
-func TestPushGivesUpASinglePointThatIsTooLarge(t *testing.T) {
-	b := newBackend(t)
-	b.script(respond(413, "", ""), nil)
-	p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(""), Producers: []sdkmetric.Producer{gauge("a", 1), gauge("b", 1)}})
-	if err := p.ForceFlush(t.Context()); err == nil || !strings.Contains(err.Error(), "too_large") {
-		t.Errorf("ForceFlush: %v", err)
-	}
-	if s := p.Stats(); s.PointsLost != 2 || len(b.all()) != 3 {
-		t.Errorf("lost %d in %d requests", s.PointsLost, len(b.all()))
-	}
-}
-
-func TestPushKeepsToTheBatchSize(t *testing.T) {
-	b := newBackend(t)
-	var producers []sdkmetric.Producer
-	for i := range 7 {
-		producers = append(producers, gauge(fmt.Sprint("m", i), 1))
-	}
-	p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(""), Producers: producers, MaxExportBatchSize: 3})
-	if err := p.ForceFlush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var sizes []int
-	for _, a := range b.all() {
-		sizes = append(sizes, len(metricNames(a)))
-	}
-	if fmt.Sprint(sizes) != "[3 3 1]" {
-		t.Errorf("batches of %v", sizes)
-	}
-}
-
-func metricNames(a arrival) (names []string) {
-	for _, rm := range a.request.GetResourceMetrics() {
-		for _, sm := range rm.GetScopeMetrics() {
-			for _, m := range sm.GetMetrics() {
-				names = append(names, m.GetName())
-			}
-		}
-	}
-	return names
-}
-
-// F20: Retry-After is waited for when there is time, and kept to by later pushes when there is not.
-func TestPushHonoursRetryAfter(t *testing.T) {
-	later := status.New(codes.Unavailable, "later")
-	later, err := later.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Hour)})
+// partial refuses some points.
+func partial(tb testing.TB, rejected int64) (httpAnswer, grpcReply) {
+	response := &colmetricpb.ExportMetricsServiceResponse{PartialSuccess: &colmetricpb.ExportMetricsPartialSuccess{
+		RejectedDataPoints: rejected, ErrorMessage: "too old",
+	}}
+	binary, err := proto.Marshal(response)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	for _, protocol := range protocols {
-		t.Run(string(protocol), func(t *testing.T) {
-			b := newBackend(t)
-			asked := make(chan struct{}, 100)
-			b.script(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Retry-After", "3600")
-				w.WriteHeader(http.StatusTooManyRequests)
-				asked <- struct{}{}
-			}, func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
-				asked <- struct{}{}
-				return nil, later.Err()
-			})
-			collected := make(chan struct{}, 100)
-			p, _ := newPush(t, exporter.PushConfig{
-				Endpoint: b.endpoint(protocol), Protocol: protocol, Interval: 5 * time.Millisecond,
-				Producers: []sdkmetric.Producer{counting{gauge("g", 1), collected}},
-			})
-			<-asked
-			for range 5 {
-				<-collected
-			}
-			if got := len(b.all()); got != 1 {
-				t.Errorf("%d requests, want 1", got)
-			}
-			if err := p.ForceFlush(t.Context()); err == nil {
-				t.Error("ForceFlush succeeded")
-			}
-			if got := len(b.all()); got != 2 {
-				t.Errorf("%d requests after ForceFlush, want 2", got)
-			}
-		})
-	}
-}
-
-// counting tells of each collection.
-type counting struct {
-	sdkmetric.Producer
-	collected chan<- struct{}
-}
-
-func (c counting) Produce(ctx context.Context) (_ []metricdata.ScopeMetrics, err error) {
-	select {
-	case c.collected <- struct{}{}:
-	default:
-	}
-	return c.Producer.Produce(ctx)
+	reply := func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) { return response, nil }
+	return respond(200, "application/x-protobuf", string(binary)), reply
 }

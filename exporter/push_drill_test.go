@@ -3,13 +3,10 @@ package exporter_test
 import (
 	"context"
 	"flag"
-	"io"
+	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +15,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/duotel/duotel/exporter"
 )
@@ -30,118 +25,29 @@ var (
 	drillRate  = flag.Int("drill.rate", 100, "increments a second in the outage drill; 1000 is the full one")
 )
 
-// fault is what an outage looks like from outside.
-type fault int
-
-const (
-	up fault = iota
-	refused
-	hanging
-	unavailable
-	resetting
-	faults
-)
-
-// flaky is a backend that can be in any condition, over connections without a network, so that the
-// clock of a synctest bubble rules. It adds up the deltas it accepts.
-type flaky struct {
-	tb     testing.TB
-	conns  chan net.Conn
-	handle http.HandlerFunc // instead of what the mode says
-
-	mu   sync.Mutex
-	mode fault
-	sums map[cell]uint64
-}
-
-func newFlaky(tb testing.TB) *flaky {
-	f := &flaky{tb: tb, sums: map[cell]uint64{}, conns: make(chan net.Conn)}
-	server, served := &http.Server{Handler: f}, make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(f) }()
-	tb.Cleanup(func() {
-		_ = server.Close()
-		<-served
-	})
-	return f
-}
-
-// Accept, Close and Addr make it a net.Listener.
-func (f *flaky) Accept() (net.Conn, error) {
-	c, ok := <-f.conns
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (f *flaky) Close() error   { close(f.conns); return nil }
-func (f *flaky) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (f *flaky) dial(context.Context, string, string) (net.Conn, error) {
-	if f.is(refused) {
-		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
-	}
-	client, server := net.Pipe()
-	f.conns <- server
-	return client, nil
-}
-
-func (f *flaky) is(mode fault) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.mode == mode
-}
-
-func (f *flaky) set(mode fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.mode = mode
-}
-
-func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	switch {
-	case f.handle != nil:
-		f.handle(w, r)
-	case f.is(refused) || f.is(resetting):
-		panic(http.ErrAbortHandler)
-	case f.is(unavailable):
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case f.is(hanging):
-		<-r.Context().Done()
-	case err == nil && r.Context().Err() == nil:
-		request := new(colmetricpb.ExportMetricsServiceRequest)
-		if err := proto.Unmarshal(body, request); err != nil {
-			f.tb.Error(err)
+// received adds up the deltas that the backend accepted.
+func (b *backend) received(tb testing.TB) map[cell]uint64 {
+	sums := map[cell]uint64{}
+	for _, a := range b.all() {
+		if a.accepted {
+			a.addDeltas(tb, sums)
 		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		addDeltas(f.tb, f.sums, request)
 	}
+	return sums
 }
 
-func (f *flaky) received() map[cell]uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return maps.Clone(f.sums)
-}
-
-// addDeltas adds every counter and histogram bucket of request to sums, by series.
-func addDeltas(tb testing.TB, sums map[cell]uint64, request *colmetricpb.ExportMetricsServiceRequest) {
-	for _, rm := range request.GetResourceMetrics() {
-		for _, sm := range rm.GetScopeMetrics() {
-			for _, m := range sm.GetMetrics() {
-				if t := max(m.GetSum().GetAggregationTemporality(), m.GetHistogram().GetAggregationTemporality()); t != metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA {
-					tb.Errorf("%s is %v", m.GetName(), t)
-				}
-				for _, p := range m.GetSum().GetDataPoints() {
-					add(sums, cell{m.GetName(), p.GetAttributes()[0].GetValue().GetIntValue(), 0}, uint64(p.GetAsInt()))
-				}
-				for _, p := range m.GetHistogram().GetDataPoints() {
-					for i, n := range p.GetBucketCounts() {
-						add(sums, cell{m.GetName(), p.GetAttributes()[0].GetValue().GetIntValue(), i}, n)
-					}
-				}
+// addDeltas adds every counter and histogram bucket to sums, by series.
+func (a arrival) addDeltas(tb testing.TB, sums map[cell]uint64) {
+	for _, m := range a.metrics() {
+		if t := max(m.GetSum().GetAggregationTemporality(), m.GetHistogram().GetAggregationTemporality()); t != metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA {
+			tb.Errorf("%s is %v", m.GetName(), t)
+		}
+		for _, p := range m.GetSum().GetDataPoints() {
+			add(sums, cell{m.GetName(), p.GetAttributes()[0].GetValue().GetIntValue(), 0}, uint64(p.GetAsInt()))
+		}
+		for _, p := range m.GetHistogram().GetDataPoints() {
+			for i, n := range p.GetBucketCounts() {
+				add(sums, cell{m.GetName(), p.GetAttributes()[0].GetValue().GetIntValue(), i}, n)
 			}
 		}
 	}
@@ -204,7 +110,7 @@ func (l *load) run(ctx context.Context, increments int) {
 
 // play runs a minute of load through a random series of outages that
 // ends with the backend up.
-func (l *load) play(ctx context.Context, b *flaky) {
+func (l *load) play(ctx context.Context, b *backend) {
 	left := 0
 	for range 600 {
 		if left == 0 {
@@ -221,42 +127,47 @@ func (l *load) play(ctx context.Context, b *flaky) {
 // F15: whatever the backend goes through, the deltas it accepted add up to what was recorded.
 func TestOutageDrill(t *testing.T) {
 	for seed := range uint64(*drillSeeds) {
-		synctest.Test(t, func(t *testing.T) { drill(t, seed) })
+		for _, p := range protocols {
+			t.Run(fmt.Sprint(seed, p), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { drill(t, p, seed) })
+			})
+		}
 	}
 }
 
-func drill(t *testing.T, seed uint64) {
-	b := newFlaky(t)
+func drill(t *testing.T, protocol exporter.Protocol, seed uint64) {
+	b := newBackend(t)
 	source, meter := newSource(t)
 	l := newLoad(t, seed, meter)
 	batch := 0
 	if seed%2 == 1 {
 		batch = 37
 	}
-	p, _ := newPush(t, exporter.PushConfig{
-		Endpoint: "http://backend/v1/metrics", Temporality: exporter.TemporalityDelta, Dial: b.dial, MaxExportBatchSize: batch,
+	p, _ := newPush(t, b.to(protocol, exporter.PushConfig{
+		Temporality: exporter.TemporalityDelta, MaxExportBatchSize: batch,
 		Interval: 5 * time.Second, Timeout: 3 * time.Second, ExportTimeout: 8 * time.Second,
 		Producers: []sdkmetric.Producer{source.Producer(nil)},
-	})
+	}))
 	l.play(t.Context(), b)
 	if err := p.Shutdown(t.Context()); err != nil {
-		t.Errorf("seed %d: %v", seed, err)
+		t.Error(err)
 	}
-	s := p.Stats()
-	if got := b.received(); !maps.Equal(got, l.sums) {
-		t.Errorf("seed %d: received %d, recorded %d; %+v", seed, total(got), total(l.sums), s)
+	s, got := p.Stats(), b.received(t)
+	if !maps.Equal(got, l.sums) {
+		t.Errorf("received %d, recorded %d; %+v", total(got), total(l.sums), s)
 	}
 	if s.PointsLost != 0 || s.SeriesLost != 0 || s.ConsecutiveFailures != 0 {
-		t.Errorf("seed %d: %+v", seed, s)
+		t.Errorf("%+v", s)
 	}
-	t.Logf("seed %d: %d of %d received, failures %v", seed, total(b.received()), total(l.sums), s.Failures)
+	t.Logf("%d of %d received, failures %v", total(got), total(l.sums), s.Failures)
 }
 
 // The same on the stock stack, to show what the drill is worth.
 func TestOutageDrillStock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newFlaky(t)
-		transport := &http.Transport{DialContext: b.dial}
+		b := newBackend(t)
+		transport := &http.Transport{DialContext: b.wires[exporter.ProtocolHTTPProtobuf].dial}
 		exp, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpointURL("http://backend/v1/metrics"),
 			otlpmetrichttp.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector),
 			otlpmetrichttp.WithHTTPClient(&http.Client{Transport: transport, Timeout: 3 * time.Second}))
@@ -271,7 +182,7 @@ func TestOutageDrillStock(t *testing.T) {
 			t.Log(err)
 		}
 		transport.CloseIdleConnections()
-		got, want := total(b.received()), total(l.sums)
+		got, want := total(b.received(t)), total(l.sums)
 		t.Logf("stock: received %d of %d, %d %% lost", got, want, 100*(want-got)/want)
 		if got >= want {
 			t.Error("the stock stack lost nothing: the drill does not show what it is meant to")

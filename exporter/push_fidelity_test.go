@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/duotel/duotel/exporter"
@@ -45,18 +46,18 @@ func recording(t *testing.T) []metricdata.ScopeMetrics {
 func TestPushCumulativeIsWhatTheStockExporterSends(t *testing.T) {
 	scopes := recording(t)
 	res := resource.NewSchemaless(attribute.String("service.name", "s"))
-	stock, ours := newBackend(t), newBackend(t)
-	exp, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpointURL(stock.endpoint("")))
+	stock, ours := newLoopback(t), newLoopback(t)
+	exp, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpointURL(stock.urls[exporter.ProtocolHTTPProtobuf]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := exp.Export(t.Context(), &metricdata.ResourceMetrics{Resource: res, ScopeMetrics: scopes}); err != nil {
 		t.Fatal(err)
 	}
-	p, _ := newPush(t, exporter.PushConfig{
-		Endpoint: ours.endpoint(""), Resource: res,
+	p, _ := newPush(t, ours.to("", exporter.PushConfig{
+		Resource:  res,
 		Producers: []sdkmetric.Producer{produce(func(context.Context) ([]metricdata.ScopeMetrics, error) { return scopes, nil })},
-	})
+	}))
 	if err := p.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestPushTemporalities(t *testing.T) {
 		exporter.TemporalityDelta:      {"counter": delta, "async": delta, "updown": cumulative, "histogram": delta},
 		exporter.TemporalityLowMemory:  {"counter": delta, "async": cumulative, "updown": cumulative, "histogram": delta},
 	} {
-		t.Run(string(temporality), func(t *testing.T) {
+		bubble(t, string(temporality), func(t *testing.T) {
 			b := newBackend(t)
 			source, meter := newSource(t)
 			must(meter.Int64Counter("counter")).Add(t.Context(), 1)
@@ -89,10 +90,10 @@ func TestPushTemporalities(t *testing.T) {
 				o.Observe(1)
 				return nil
 			})))
-			p, _ := newPush(t, exporter.PushConfig{
-				Endpoint: b.endpoint(""), Temporality: temporality, Producers: []sdkmetric.Producer{source.Producer(nil)},
+			p, _ := newPush(t, b.to("", exporter.PushConfig{
+				Temporality: temporality, Producers: []sdkmetric.Producer{source.Producer(nil)},
 				Asynchronous: func(scope instrumentation.Scope, metric string) bool { return scope.Name == "app" && metric == "async" },
-			})
+			}))
 			if err := p.ForceFlush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -111,17 +112,16 @@ func TestPushRepairsInvalidUTF8(t *testing.T) {
 	const bad, good = "caf\xe9", "caf\uFFFD"
 	for _, protocol := range protocols {
 		for _, temporality := range []exporter.Temporality{exporter.TemporalityCumulative, exporter.TemporalityDelta} {
-			t.Run(string(protocol)+" "+string(temporality), func(t *testing.T) {
+			bubble(t, string(protocol)+" "+string(temporality), func(t *testing.T) {
 				b := newBackend(t)
 				source, meter := newSource(t)
 				counter := must(meter.Int64Counter("counter", metric.WithDescription(bad)))
 				counter.Add(t.Context(), 1, metric.WithAttributes(attribute.String("k", bad)))
 				counter.Add(t.Context(), 2, metric.WithAttributes(attribute.String("k", "fine")))
-				p, log := newPush(t, exporter.PushConfig{
-					Endpoint: b.endpoint(protocol), Protocol: protocol, Temporality: temporality,
-					Resource:  resource.NewSchemaless(attribute.String("host", bad)),
+				p, log := newPush(t, b.to(protocol, exporter.PushConfig{
+					Temporality: temporality, Resource: resource.NewSchemaless(attribute.String("host", bad)),
 					Producers: []sdkmetric.Producer{source.Producer(nil)},
-				})
+				}))
 				for range 2 {
 					if err := p.ForceFlush(t.Context()); err != nil {
 						t.Fatal(err)
@@ -148,25 +148,22 @@ func TestPushRepairsInvalidUTF8(t *testing.T) {
 }
 
 func TestPushPreflight(t *testing.T) {
-	for _, protocol := range protocols {
-		b := newBackend(t)
-		p, log := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(protocol), Protocol: protocol})
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		p, log := newPush(t, b.to(protocol, exporter.PushConfig{}))
 		if err := p.Preflight(t.Context()); err != nil {
-			t.Errorf("%s: %v", protocol, err)
+			t.Error(err)
 		}
 		if log.count("push: working") != 1 || p.Stats().State != exporter.PushHealthy {
-			t.Errorf("%s: state %s, log:\n%s", protocol, p.Stats().State, log)
+			t.Errorf("state %s, log:\n%s", p.Stats().State, log)
 		}
-	}
-	b := newBackend(t)
-	b.script(respond(401, "", "no token"), nil)
-	p, log := newPush(t, exporter.PushConfig{Endpoint: b.endpoint("")})
-	if err := p.Preflight(t.Context()); err == nil || !strings.Contains(err.Error(), "no token") || !strings.Contains(err.Error(), "METRICS_HEADERS") {
-		t.Errorf("Preflight: %v", err)
-	}
-	if log.count("push: failing") != 1 {
-		t.Errorf("log:\n%s", log)
-	}
+		b.script(respond(401, "", "no token"), refuse(codes.Unauthenticated, "no token"))
+		if err := p.Preflight(t.Context()); err == nil || !strings.Contains(err.Error(), "no token") || !strings.Contains(err.Error(), "METRICS_HEADERS") {
+			t.Errorf("Preflight: %v", err)
+		}
+		if log.count("push: failing") != 1 {
+			t.Errorf("log:\n%s", log)
+		}
+	})
 }
 
 // F8 and the vendors' rules: said in words, with what was probably meant, before anything is sent.

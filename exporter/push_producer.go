@@ -21,7 +21,10 @@ type pushProducer struct {
 	busy     atomic.Bool
 }
 
-var errProducerBusy = errors.New("collect: a producer has not returned from an earlier push")
+var (
+	errProducerBusy = errors.New("collect: a producer has not returned from an earlier push")
+	errProducerExit = errors.New("collect: a producer called runtime.Goexit")
+)
 
 type produced struct {
 	scopes []metricdata.ScopeMetrics
@@ -41,8 +44,12 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 	}
 	result := make(chan produced, 1)
 	go func() {
-		defer p.busy.Store(false)
-		result <- p.call(ctx)
+		r := produced{err: errProducerExit}
+		defer func() {
+			p.busy.Store(false) // first, or the next push might come in between and leave this producer out
+			result <- r
+		}()
+		r = p.call(ctx)
 	}()
 	select {
 	case r := <-result:

@@ -22,11 +22,9 @@ const (
 
 // outcome is what became of one push.
 type outcome struct {
-	points   int64 // in all
-	sent     int64 // accepted
-	rejected int64 // refused by a partial success
-	dropped  int64 // too large by themselves
-	replayed int64 // accepted out of the spool
+	points   int64 // in all, without those of the spool
+	fresh    tally // of these points
+	replay   tally // of the spool's
 	spooled  int64 // written to the spool
 	requests int64
 	bytes    int64
@@ -39,16 +37,30 @@ type outcome struct {
 	probe     bool              // a preflight, which has no points
 }
 
+// tally counts points by what became of them.
+type tally struct {
+	sent     int64 // accepted
+	rejected int64 // refused by a partial success
+	dropped  int64 // given up: too large by themselves, or refused while others wait
+}
+
+func (t *tally) accept(points, rejected int64) {
+	t.sent += points - rejected
+	t.rejected += rejected
+}
+
 func (o *outcome) failed() bool { return !o.worst.Accepted() }
 
 // due is the number of points that are still to be delivered, by nobody but the next push.
-func (o *outcome) due() int64 { return o.points - o.sent - o.rejected - o.dropped - o.spooled }
+func (o *outcome) due() int64 {
+	return o.points - o.fresh.sent - o.fresh.rejected - o.fresh.dropped - o.spooled
+}
 
 func (o *outcome) err() error {
 	if !o.failed() {
 		return nil
 	}
-	err := fmt.Errorf("push: %d of %d points not accepted: %w", o.points-o.sent-o.rejected, o.points, o.worst.Err())
+	err := fmt.Errorf("push: %d of %d points not accepted: %w", o.points-o.fresh.sent-o.fresh.rejected, o.points, o.worst.Err())
 	if o.spooled > 0 {
 		err = fmt.Errorf("%w; %d points are in the spool", err, o.spooled)
 	}
@@ -67,7 +79,6 @@ func (o *outcome) request(a otlpanswer.Answer) {
 // rejection takes note of a partial success for n points, and returns how many were rejected.
 func (o *outcome) rejection(a otlpanswer.Answer, n int64) int64 {
 	rejected := min(a.Rejected, n)
-	o.rejected += rejected
 	if a.Warning != "" || rejected > 0 {
 		o.warning = fmt.Sprintf("%d points rejected: %s", rejected, a.Warning)
 	}
@@ -79,6 +90,11 @@ type span struct{ from, to int }
 
 func (s span) size() int64 { return int64(s.to - s.from) }
 
+func (s span) halves() []span {
+	half := (s.from + s.to) / 2
+	return []span{{s.from, half}, {half, s.to}}
+}
+
 // push sends c in as many requests as it takes, one after the other.
 func (e *pushExporter) push(a attempt, c *cargo, o *outcome) {
 	queue := spans(c.all(), e.maxBatch)
@@ -89,13 +105,12 @@ func (e *pushExporter) push(a attempt, c *cargo, o *outcome) {
 		switch {
 		case answer.Accepted():
 			c.acknowledge(next)
-			o.sent += next.size() - o.rejection(answer, next.size())
+			o.fresh.accept(next.size(), o.rejection(answer, next.size()))
 		case answer.Reason == otlpanswer.TooLarge && next.size() > 1:
-			half := (next.from + next.to) / 2
-			queue = append([]span{{next.from, half}, {half, next.to}}, queue...)
+			queue = append(next.halves(), queue...)
 		case answer.Reason == otlpanswer.TooLarge:
 			c.acknowledge(next) // it would fail for ever
-			o.dropped++
+			o.fresh.dropped++
 			o.worst = answer
 		case isAboutTheRequest(answer):
 			o.worst = answer

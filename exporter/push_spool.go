@@ -2,12 +2,10 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 	"github.com/duotel/duotel/exporter/internal/spool"
 )
 
@@ -20,44 +18,6 @@ func openSpool(cfg PushConfig) (*spool.Spool, error) {
 		return nil, fmt.Errorf("push: SpoolDir=%q: %w; a directory that can be written to", cfg.SpoolDir, err)
 	}
 	return s, nil
-}
-
-// deliver sends what the spool holds, then c. What cannot be sent goes to the spool if there is one.
-func (e *pushExporter) deliver(a attempt, c *cargo) *outcome {
-	o := &outcome{points: c.all().size()}
-	if e.replay(a, o) {
-		e.push(a, c, o)
-	} else {
-		o.unsent = []span{c.all()}
-	}
-	e.keep(c, o)
-	return o
-}
-
-// replay sends what the spool holds, oldest first. It returns false when the backend stopped it: then
-// there is no point in sending what is newer.
-func (e *pushExporter) replay(a attempt, o *outcome) bool {
-	if e.spool == nil {
-		return true
-	}
-	_, err := e.spool.Drain(func(request []byte, points int64) spool.Verdict {
-		answer := e.insist(a, o, func() otlpanswer.Answer { return e.client.Replay(a, request) })
-		switch {
-		case answer.Accepted():
-			o.replayed += points - o.rejection(answer, points)
-			return spool.Done
-		case answer.Reason == otlpanswer.TooLarge, isAboutTheRequest(answer):
-			o.worst = answer
-			return spool.Discard
-		default:
-			o.worst = answer
-			return spool.Keep
-		}
-	})
-	if err != nil && !errors.Is(err, spool.ErrBusy) {
-		e.stats.collectFailed(err)
-	}
-	return !o.failed() || o.worst.Reason == otlpanswer.TooLarge || isAboutTheRequest(o.worst)
 }
 
 // keep writes what was not sent to the spool, which then owes it to the backend in our place.
@@ -91,7 +51,7 @@ func (e *pushExporter) keepSpan(c *cargo, s span) error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if err := e.spool.Put(request, s.size()); err != nil {
+	if err := e.spool.Put(spool.Request{Body: request, Points: s.size()}); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil

@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/grpc/codes"
 
 	"github.com/duotel/duotel/exporter"
 )
@@ -36,39 +35,23 @@ func newProcess(t *testing.T, cfg exporter.PushConfig, seed uint64) *process {
 // A process that stops during an outage leaves what it owes to the next one. Every point arrives
 // once.
 func TestKillDrillWithSpool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newFlaky(t)
-		cfg := exporter.PushConfig{Endpoint: "http://backend/v1/metrics", Dial: b.dial, SpoolDir: t.TempDir(), MaxExportBatchSize: 50}
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		cfg := b.to(protocol, exporter.PushConfig{SpoolDir: t.TempDir(), MaxExportBatchSize: 50})
 		want := map[cell]uint64{}
 		for life := range uint64(5) {
-			p := newProcess(t, cfg, life)
-			for range 3 {
-				b.set(fault(1 + p.load.rng.IntN(int(faults)-1)))
-				p.load.run(t.Context(), 200)
-				_ = p.ForceFlush(t.Context())
-			}
-			p.load.run(t.Context(), 200)
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			if err := p.Shutdown(ctx); err == nil {
-				t.Error("Shutdown does not say that the backend is down")
-			}
-			cancel()
-			if s := p.Stats(); s.PointsLost != 0 || s.PointsSpooled == 0 || s.SpoolRequests == 0 || s.SpoolBytes == 0 {
-				t.Errorf("life %d: %+v", life, s)
-			}
-			for c, n := range p.load.sums {
+			for c, n := range dieInAnOutage(t, b, cfg, life) {
 				want[c] += n
 			}
 		}
-		if got := total(b.received()); got != 0 {
-			t.Fatalf("%d arrived during the outage", got)
+		if got := len(b.all()); got != 0 {
+			t.Fatalf("%d requests arrived during the outage", got)
 		}
 		b.set(up)
 		last := newProcess(t, cfg, 9)
 		if err := last.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.received(); !maps.Equal(got, want) {
+		if got := b.received(t); !maps.Equal(got, want) {
 			t.Errorf("received %d, recorded %d", total(got), total(want))
 		}
 		if s := last.Stats(); s.PointsReplayed == 0 || s.SpoolRequests != 0 || s.PointsLost != 0 {
@@ -77,53 +60,70 @@ func TestKillDrillWithSpool(t *testing.T) {
 	})
 }
 
+func dieInAnOutage(t *testing.T, b *backend, cfg exporter.PushConfig, seed uint64) map[cell]uint64 {
+	p := newProcess(t, cfg, seed)
+	for range 3 {
+		b.set(fault(1 + p.load.rng.IntN(int(faults)-1)))
+		p.load.run(t.Context(), 200)
+		_ = p.ForceFlush(t.Context())
+	}
+	p.load.run(t.Context(), 200)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := p.Shutdown(ctx); err == nil {
+		t.Error("Shutdown does not say that the backend is down")
+	}
+	if s := p.Stats(); s.PointsLost != 0 || s.PointsSpooled == 0 || s.SpoolRequests == 0 || s.SpoolBytes == 0 {
+		t.Errorf("life %d: %+v", seed, s)
+	}
+	return p.load.sums
+}
+
 // What was spooled keeps its own times and order, and goes out before what is newer; nothing secret
 // is on the disk.
 func TestPushSpoolKeepsTimesAndOrder(t *testing.T) {
-	for _, protocol := range protocols {
-		t.Run(string(protocol), func(t *testing.T) {
-			b, dir := newBackend(t), t.TempDir()
-			b.script(respond(503, "", ""), refuse(14, "down"))
-			cfg := exporter.PushConfig{
-				Endpoint: b.endpoint(protocol), Protocol: protocol, SpoolDir: dir, ExportTimeout: 500 * time.Millisecond, // also for the push that succeeds, on a busy machine
-				Headers: map[string]string{"Authorization": "Bearer hunter2"}, Compression: exporter.CompressionGzip,
-			}
-			at := time.Unix(1000, 0)
-			cfg.Producers = []sdkmetric.Producer{produce(func(context.Context) ([]metricdata.ScopeMetrics, error) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		b.set(unavailable)
+		dir, at := t.TempDir(), time.Unix(1000, 0)
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{
+			SpoolDir: dir, Compression: exporter.CompressionGzip, Headers: map[string]string{"Authorization": "Bearer hunter2"},
+			Producers: []sdkmetric.Producer{produce(func(context.Context) ([]metricdata.ScopeMetrics, error) {
 				at = at.Add(time.Minute)
 				points := []metricdata.DataPoint[int64]{{Time: at, Value: at.Unix()}}
 				return []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: "s"}, Metrics: []metricdata.Metrics{
 					{Name: "g", Data: metricdata.Gauge[int64]{DataPoints: points}},
 				}}}, nil
-			})}
-			p, _ := newPush(t, cfg)
-			for range 3 {
-				if err := p.ForceFlush(t.Context()); err == nil || !strings.Contains(err.Error(), "in the spool") {
-					t.Fatalf("ForceFlush: %v", err)
-				}
+			})},
+		}))
+		for range 3 {
+			if err := p.ForceFlush(t.Context()); err == nil || !strings.Contains(err.Error(), "in the spool") {
+				t.Fatalf("ForceFlush: %v", err)
 			}
-			checkNoSecret(t, dir)
-			before := len(b.all())
-			b.script(nil, nil)
-			if err := p.ForceFlush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			var got []int64
-			for _, a := range b.all()[before:] {
-				point := a.request.GetResourceMetrics()[0].GetScopeMetrics()[0].GetMetrics()[0].GetGauge().GetDataPoints()[0]
-				if point.GetTimeUnixNano() != uint64(point.GetAsInt())*1e9 {
-					t.Errorf("the time of %d is %d", point.GetAsInt(), point.GetTimeUnixNano())
-				}
-				if a.header.Get("Authorization") != "Bearer hunter2" {
-					t.Error("a replay went out without headers")
-				}
-				got = append(got, (point.GetAsInt()-1000)/60)
-			}
-			if fmt.Sprint(got) != "[1 2 3 4]" {
-				t.Errorf("arrived in the order %v", got)
-			}
-		})
+		}
+		checkNoSecret(t, dir)
+		b.set(up)
+		if err := p.ForceFlush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := minutes(t, b); fmt.Sprint(got) != "[1 2 3 4]" {
+			t.Errorf("arrived in the order %v", got)
+		}
+	})
+}
+
+// minutes is the values that arrived, which are also the points' times.
+func minutes(t *testing.T, b *backend) (got []int64) {
+	for _, a := range b.all() {
+		point := a.request.GetResourceMetrics()[0].GetScopeMetrics()[0].GetMetrics()[0].GetGauge().GetDataPoints()[0]
+		if point.GetTimeUnixNano() != uint64(point.GetAsInt())*1e9 {
+			t.Errorf("the time of %d is %d", point.GetAsInt(), point.GetTimeUnixNano())
+		}
+		if a.header.Get("Authorization") != "Bearer hunter2" {
+			t.Error("a replay went out without headers")
+		}
+		got = append(got, (point.GetAsInt()-1000)/60)
 	}
+	return got
 }
 
 func checkNoSecret(t *testing.T, dir string) {
@@ -142,25 +142,48 @@ func checkNoSecret(t *testing.T, dir string) {
 
 // A request in the spool that the backend will never take does not hold up the others.
 func TestPushSpoolGivesUpWhatIsRefused(t *testing.T) {
-	b, dir := newBackend(t), t.TempDir()
-	b.script(respond(503, "", ""), nil)
-	p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(""), SpoolDir: dir, ExportTimeout: 100 * time.Millisecond})
-	for range 2 {
-		_ = p.ForceFlush(t.Context())
-	}
-	refused := false
-	b.script(func(w http.ResponseWriter, _ *http.Request) {
-		if !refused {
-			refused = true
-			w.WriteHeader(http.StatusBadRequest)
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{SpoolDir: t.TempDir()}))
+		b.set(unavailable)
+		for range 2 {
+			_ = p.ForceFlush(t.Context())
 		}
-	}, nil)
-	if err := p.ForceFlush(t.Context()); err == nil {
-		t.Error("the refusal was not reported")
-	}
-	if s := p.Stats(); s.PointsReplayed != 1 || s.PointsLost != 1 || s.SpoolRequests != 0 || s.PointsSent != 2 {
-		t.Errorf("stats: %+v", s)
-	}
+		b.set(up)
+		b.judgeBy(func(arrival) (httpAnswer, grpcReply) {
+			if len(b.arrivals) > 0 {
+				return nil, nil
+			}
+			return respond(400, "", ""), refuse(codes.InvalidArgument, "")
+		})
+		if err := p.ForceFlush(t.Context()); err == nil {
+			t.Error("the refusal was not reported")
+		}
+		if s := p.Stats(); s.PointsReplayed != 1 || s.PointsLost != 1 || s.SpoolRequests != 0 || s.PointsSent != 2 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
+}
+
+// What a partial success refuses out of the spool is not taken for a part of the push that follows.
+func TestPushSpoolCountsRejectionsApart(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{SpoolDir: t.TempDir()}))
+		b.set(unavailable)
+		_ = p.ForceFlush(t.Context())
+		b.set(up)
+		b.judgeBy(func(arrival) (httpAnswer, grpcReply) {
+			if len(b.arrivals) > 0 {
+				return respond(503, "", ""), refuse(codes.Unavailable, "")
+			}
+			return partial(t, 1)
+		})
+		if err := p.Shutdown(t.Context()); err == nil {
+			t.Error("the backend went away, and there is no error")
+		}
+		if s := p.Stats(); s.PointsRejected != 1 || s.PointsSpooled != 2 || s.PointsLost != 0 || s.SpoolRequests != 1 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
 }
 
 func TestNewPushNeedsASpoolItCanWriteTo(t *testing.T) {

@@ -54,8 +54,8 @@ type PushStats struct {
 	Bytes int64
 	// Duration is how long the latest push took.
 	Duration time.Duration
-	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped is
-	// part of PointsLost. SpoolRequests and SpoolBytes wait in it, of all processes that share it.
+	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped, and
+	// what the backend will never take out of it, is part of PointsLost. SpoolRequests and SpoolBytes wait in it, of all processes that share it.
 	PointsSpooled, PointsReplayed int64
 	SpoolRequests                 int
 	SpoolBytes                    int64
@@ -153,7 +153,15 @@ func (s *pushStats) skipped(o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.PointsSpooled += o.spooled
-	s.due = o.due()
+	s.owe(o.due())
+}
+
+// owe takes note of what the latest push left to the next one. After the stop there is none.
+func (s *pushStats) owe(points int64) {
+	if s.stats.State == PushStopped {
+		s.stats.PointsLost += points - s.due
+	}
+	s.due = points
 }
 
 // pushed takes note of a push. The line for the log is written outside the lock.
@@ -171,15 +179,15 @@ func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func
 	st.Pushes++
 	st.Requests += o.requests
 	st.AmbiguousRequests += o.ambiguous
-	st.PointsSent += o.sent + o.replayed
-	st.PointsRejected += o.rejected
-	st.PointsLost += o.dropped
+	st.PointsSent += o.fresh.sent + o.replay.sent
+	st.PointsRejected += o.fresh.rejected + o.replay.rejected
+	st.PointsLost += o.fresh.dropped + o.replay.dropped
 	st.PointsSpooled += o.spooled
-	st.PointsReplayed += o.replayed
+	st.PointsReplayed += o.replay.sent
 	st.Bytes += o.bytes
 	st.LastAttempt, st.Duration = at, took
 	if !o.probe {
-		s.due = o.due()
+		s.owe(o.due())
 	}
 	if o.failed() {
 		return s.noteFailure(o)
@@ -190,7 +198,7 @@ func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func
 func (s *pushStats) noteFailure(o *outcome) (say func()) {
 	st := &s.stats
 	reason := string(o.worst.Reason)
-	changed := st.State != PushFailing || st.LastReason != reason
+	changed := st.State != PushStopped && (st.State != PushFailing || st.LastReason != reason)
 	st.ConsecutiveFailures++
 	st.Failures[reason]++
 	st.LastReason, st.LastError = reason, o.err().Error()
@@ -217,18 +225,20 @@ func (s *pushStats) noteSuccess(o *outcome, at time.Time) (say func()) {
 	return func() {
 		switch before {
 		case PushStarting:
-			s.logger.Info("push: working", "endpoint", endpoint, "points", o.sent)
+			s.logger.Info("push: working", "endpoint", endpoint, "points", o.fresh.sent+o.replay.sent)
 		case PushFailing:
 			s.logger.Info("push: working again", "endpoint", endpoint, "failures", failures, "after", lasted.Round(time.Millisecond))
 		}
 		if warned {
-			s.logger.Warn("push: partial success", "rejected", o.rejected, "detail", warning, "endpoint", endpoint)
+			s.logger.Warn("push: partial success", "rejected", o.fresh.rejected+o.replay.rejected, "detail", warning, "endpoint", endpoint)
 		}
 	}
 }
 
+// enter changes the state. A push that ends when Shutdown could not wait any longer does not bring a
+// stopped one back.
 func (s *pushStats) enter(state PushState) {
-	if s.stats.State != state {
+	if s.stats.State != state && s.stats.State != PushStopped {
 		s.stats.State, s.since = state, time.Now()
 	}
 }

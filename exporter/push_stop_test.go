@@ -2,15 +2,20 @@ package exporter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
 	"github.com/duotel/duotel/exporter"
 )
@@ -21,21 +26,23 @@ func refuseDial(context.Context, string, string) (net.Conn, error) {
 
 // F16: the deadline is kept, whatever the backend does, also when a push is under way.
 func TestPushShutdownDeadlines(t *testing.T) {
-	for _, deadline := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond, 5 * time.Second} {
-		for _, mode := range []fault{hanging, resetting, unavailable, refused} {
-			for _, busy := range []bool{false, true} {
-				t.Run(fmt.Sprint(deadline, mode, busy), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { stopAgainst(t, mode, deadline, busy) })
-				})
+	for _, protocol := range protocols {
+		for _, deadline := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond, 5 * time.Second} {
+			for mode := refused; mode < faults; mode++ {
+				for _, busy := range []bool{false, true} {
+					bubble(t, fmt.Sprint(protocol, deadline, mode, busy), func(t *testing.T) {
+						stopAgainst(t, protocol, mode, deadline, busy)
+					})
+				}
 			}
 		}
 	}
 }
 
-func stopAgainst(t *testing.T, mode fault, deadline time.Duration, busy bool) {
-	b := newFlaky(t)
+func stopAgainst(t *testing.T, protocol exporter.Protocol, mode fault, deadline time.Duration, busy bool) {
+	b := newBackend(t)
 	b.set(mode)
-	p, _ := newPush(t, exporter.PushConfig{Endpoint: "http://backend/v1/metrics", Dial: b.dial})
+	p, _ := newPush(t, b.to(protocol, exporter.PushConfig{}))
 	if busy {
 		go func() { _ = p.ForceFlush(context.Background()) }()
 		synctest.Wait()
@@ -47,23 +54,131 @@ func stopAgainst(t *testing.T, mode fault, deadline time.Duration, busy bool) {
 	if took := time.Since(start); took > deadline+50*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
-	if s := p.Stats(); err == nil || s.PointsLost != 1 || s.State != exporter.PushStopped {
+	if s := p.Stats(); err == nil || s.PointsLost != 1 || s.PointsSent != 0 || s.State != exporter.PushStopped {
 		t.Errorf("%v; %+v", err, s)
 	}
+}
+
+// F4, F16: a producer that hangs costs its own data, and no time beyond the deadline.
+func TestPushShutdownBesideAHangingProducer(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		release := make(chan struct{})
+		defer close(release)
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{Producers: []sdkmetric.Producer{
+			produce(func(context.Context) ([]metricdata.ScopeMetrics, error) { <-release; return nil, nil }),
+			gauge("g", 1),
+		}}))
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if err := p.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 150*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if s := p.Stats(); s.State != exporter.PushStopped || s.PointsSent != 1 || s.CollectErrors != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Canceling Shutdown cancels what it does, and it says what is lost.
+func TestPushShutdownEndsWithItsContext(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		b.set(hanging)
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		err := p.Shutdown(ctx)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		if s := p.Stats(); err == nil || !strings.Contains(err.Error(), "1 points of the last push lost") || s.PointsLost != 1 {
+			t.Errorf("%v; %+v", err, s)
+		}
+	})
+}
+
+// A dialer that does not look at its context is left behind.
+func TestPushShutdownBesideAStubbornDialer(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, _ *backend) {
+		release := make(chan struct{})
+		defer close(release)
+		p, _ := newPush(t, exporter.PushConfig{Endpoint: "http://backend", Protocol: protocol, Dial: func(context.Context, string, string) (net.Conn, error) {
+			<-release
+			return nil, net.ErrClosed
+		}})
+		for _, shut := range []func(context.Context) error{p.Preflight, p.Shutdown} {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			if err := shut(ctx); err == nil {
+				t.Error("there is no connection, and no error")
+			}
+			if took := time.Since(start); took > 300*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+		}
+		if s := p.Stats(); s.PointsLost != 1 || s.AmbiguousRequests != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// stuck is a log that nobody reads.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) { <-s.release; return len(p), nil }
+
+func TestPushShutdownBesideABlockedLog(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		log := stuck{make(chan struct{})}
+		defer close(log.release)
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{Logger: slog.New(slog.NewTextHandler(log, nil))}))
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if err := p.Shutdown(ctx); err == nil {
+			t.Error("Shutdown was not done, and does not say so")
+		}
+		if took := time.Since(start); took > 350*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestPushShutdownPushesOnceMore(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{}))
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(b.all()); got != 1 {
+			t.Errorf("%d requests, want 1", got)
+		}
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Errorf("second Shutdown: %v", err)
+		}
+		if err := p.ForceFlush(t.Context()); !errors.Is(err, exporter.ErrShutdown) {
+			t.Errorf("ForceFlush after Shutdown: %v", err)
+		}
+	})
 }
 
 // A request under way when Shutdown is called may finish: canceling it would leave open whether the
 // backend has its data.
 func TestPushShutdownLetsARequestFinish(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
 		slow := make(chan struct{})
-		var served int
-		b := newFlaky(t)
-		b.handle = func(http.ResponseWriter, *http.Request) {
-			served++
-			<-slow
-		}
-		p, _ := newPush(t, exporter.PushConfig{Endpoint: "http://backend/v1/metrics", Dial: b.dial})
+		b.script(func(http.ResponseWriter, *http.Request) { <-slow },
+			func(context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
+				<-slow
+				return &colmetricpb.ExportMetricsServiceResponse{}, nil
+			})
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{}))
 		flushed := make(chan error, 1)
 		go func() { flushed <- p.ForceFlush(context.Background()) }()
 		synctest.Wait()
@@ -76,84 +191,8 @@ func TestPushShutdownLetsARequestFinish(t *testing.T) {
 		if err := <-flushed; err != nil {
 			t.Errorf("the push under way: %v", err)
 		}
-		if s := p.Stats(); served != 2 || s.PointsSent != 2 || s.AmbiguousRequests != 0 {
-			t.Errorf("%d requests; %+v", served, s)
+		if s := p.Stats(); len(b.all()) != 2 || s.PointsSent != 2 || s.AmbiguousRequests != 0 {
+			t.Errorf("%d requests; %+v", len(b.all()), s)
 		}
 	})
-}
-
-// F20: replicas that start together do not push together, and every one keeps its interval.
-func TestPushJitter(t *testing.T) {
-	firsts := map[time.Duration]bool{}
-	for range 10 {
-		synctest.Test(t, func(t *testing.T) {
-			start, pushes := time.Now(), make(chan time.Duration, 100)
-			b := newFlaky(t)
-			b.handle = func(http.ResponseWriter, *http.Request) { pushes <- time.Since(start) }
-			newPush(t, exporter.PushConfig{Endpoint: "http://backend/v1/metrics", Dial: b.dial, Interval: time.Minute})
-			first, second := <-pushes, <-pushes
-			if first > time.Minute || second-first != time.Minute {
-				t.Errorf("pushes after %v and %v", first, second)
-			}
-			firsts[first] = true
-		})
-	}
-	if len(firsts) < 9 {
-		t.Errorf("first pushes after %v", firsts)
-	}
-}
-
-// F13: what only a person can change is asked for less and less often.
-func TestPushBacksOffFromRefusals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var requests int
-		b := newFlaky(t)
-		b.handle = func(w http.ResponseWriter, _ *http.Request) {
-			requests++
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-		p, log := newPush(t, exporter.PushConfig{Endpoint: "http://backend/v1/metrics", Dial: b.dial, Interval: time.Minute})
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
-		if requests < 140 || requests > 160 { // once in ten minutes, at the end
-			t.Errorf("%d requests in a day", requests)
-		}
-		if log.count("push: failing") != 1 || p.Stats().Failures["unauthenticated"] != int64(requests) {
-			t.Errorf("log:\n%s%+v", log, p.Stats())
-		}
-	})
-}
-
-// One request is under way at a time, whoever asks for a push.
-func TestPushOneRequestAtATimeConcurrentSafe(t *testing.T) {
-	b := newBackend(t)
-	under := make(chan struct{}, 1)
-	b.script(func(http.ResponseWriter, *http.Request) {
-		select {
-		case under <- struct{}{}:
-		default:
-			t.Error("two requests at once")
-		}
-		<-under
-	}, nil)
-	p, _ := newPush(t, exporter.PushConfig{
-		Endpoint: b.endpoint(""), Interval: time.Millisecond, Producers: []sdkmetric.Producer{gauge("g", 1)},
-	})
-	done := make(chan struct{})
-	for i := range 6 {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			for range 20 {
-				if i%2 == 0 {
-					_ = p.Preflight(context.Background())
-				} else {
-					_ = p.ForceFlush(context.Background())
-				}
-				_ = p.Stats()
-			}
-		}()
-	}
-	for range 6 {
-		<-done
-	}
 }

@@ -3,9 +3,10 @@ package exporter_test
 import (
 	"context"
 	"errors"
-	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,7 +14,6 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
-	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
 	"github.com/duotel/duotel/exporter"
 )
@@ -38,16 +38,12 @@ func TestPushSendsExactlyWhatItsConfigSays(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:3")
 	for _, protocol := range protocols {
 		t.Run(string(protocol), func(t *testing.T) {
-			b := newBackend(t)
-			endpoint := b.endpoint(protocol)
-			if protocol == exporter.ProtocolHTTPProtobuf {
-				endpoint = b.http + "/a%2Fb/?token=x"
-			}
-			p, _ := newPush(t, exporter.PushConfig{
-				Endpoint: endpoint, Protocol: protocol,
+			b := newLoopback(t)
+			p, _ := newPush(t, b.to(protocol, exporter.PushConfig{
+				Endpoint: strings.Replace(b.urls[protocol], "/v1/metrics", "/a%2Fb/?token=x", 1),
 				Headers:  map[string]string{"X-Ours": "yes", "Authorization": "Bearer ours"},
 				Resource: resource.NewSchemaless(attribute.String("service.name", "ours")),
-			})
+			}))
 			if err := p.ForceFlush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -85,80 +81,92 @@ func checkArrival(t *testing.T, b *backend, protocol exporter.Protocol) {
 }
 
 func TestPushCompressesWithGzip(t *testing.T) {
-	for _, protocol := range protocols {
-		t.Run(string(protocol), func(t *testing.T) {
-			b := newBackend(t)
-			p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(protocol), Protocol: protocol, Compression: exporter.CompressionGzip})
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		size := map[exporter.Compression]int64{}
+		for _, compression := range []exporter.Compression{exporter.CompressionNone, exporter.CompressionGzip} {
+			p, _ := newPush(t, b.to(protocol, exporter.PushConfig{Compression: compression, Producers: gauges(50)}))
 			if err := p.ForceFlush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if b.metric("g") == nil {
-				t.Fatal("nothing arrived")
+			size[compression] = p.Stats().Bytes
+		}
+		if plain, packed := size[exporter.CompressionNone], size[exporter.CompressionGzip]; packed <= 0 || packed > plain/2 {
+			t.Errorf("%d bytes, compressed %d", plain, packed)
+		}
+		for _, a := range b.all() {
+			if a.points() != 50 {
+				t.Errorf("%d points arrived", a.points())
 			}
-			if protocol == exporter.ProtocolHTTPProtobuf && b.all()[0].header.Get("Content-Encoding") != "gzip" {
-				t.Error("not compressed")
-			}
-			if s := p.Stats(); s.Bytes <= 0 {
-				t.Errorf("Bytes is %d", s.Bytes)
-			}
-		})
-	}
+		}
+	})
 }
 
 // F3, F5: what fails to be collected is reported, and the rest goes out.
 func TestPushSurvivesBadProducers(t *testing.T) {
-	hang := make(chan struct{})
-	defer close(hang)
-	for name, bad := range map[string]produce{
-		"error": func(context.Context) ([]metricdata.ScopeMetrics, error) { return nil, errors.New("boom") },
-		"panic": func(context.Context) ([]metricdata.ScopeMetrics, error) { panic("boom") },
-		"hang":  func(context.Context) ([]metricdata.ScopeMetrics, error) { <-hang; return nil, nil },
+	for name, bad := range map[string]func(hang chan struct{}) error{
+		"error": func(chan struct{}) error { return errors.New("boom") },
+		"panic": func(chan struct{}) error { panic("boom") },
+		"exit":  func(chan struct{}) error { runtime.Goexit(); return nil },
+		"hang":  func(hang chan struct{}) error { <-hang; return nil },
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBackend(t)
-			p, log := newPush(t, exporter.PushConfig{
-				Endpoint: b.endpoint(""), ExportTimeout: 200 * time.Millisecond,
-				Producers: []sdkmetric.Producer{bad, gauge("g", 1)},
-			})
+		everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+			hang := make(chan struct{})
+			defer close(hang)
+			p, log := newPush(t, b.to(protocol, exporter.PushConfig{Producers: []sdkmetric.Producer{
+				produce(func(context.Context) ([]metricdata.ScopeMetrics, error) { return nil, bad(hang) }),
+				gauge("g", 1),
+			}}))
+			start := time.Now()
 			for range 2 {
 				if err := p.ForceFlush(t.Context()); err != nil {
-					t.Fatal(err)
+					t.Fatalf("%s: %v", name, err)
 				}
 			}
-			if got := len(b.all()); got != 2 {
-				t.Errorf("%d requests, want 2", got)
+			if took := time.Since(start); took > 0 && name != "hang" {
+				t.Errorf("%s took %v", name, took)
 			}
-			if got := p.Stats().CollectErrors; got != 2 {
-				t.Errorf("CollectErrors is %d, want 2", got)
+			if s := p.Stats(); s.PointsSent != 2 || s.CollectErrors != 2 || len(b.all()) != 2 {
+				t.Errorf("%s: %+v", name, s)
 			}
-			if !strings.Contains(log.String(), "left out") {
-				t.Errorf("nothing in the log: %s", log)
+			if log.count("left out") == 0 {
+				t.Errorf("%s: nothing in the log: %s", name, log)
 			}
 		})
 	}
 }
 
+// A producer that has returned is free, however soon the next push comes.
+func TestPushAsksEveryProducerEveryTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const producers, pushes = 100, 100
+		b := newBackend(t)
+		p, log := newPush(t, b.to("", exporter.PushConfig{Producers: gauges(producers)}))
+		for range pushes {
+			if err := p.ForceFlush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := p.Stats(); s.PointsSent != producers*pushes || s.CollectErrors != 0 {
+			t.Errorf("%d points sent, want %d; log:\n%s", s.PointsSent, producers*pushes, log)
+		}
+	})
+}
+
 func TestPushOwnInstrumentsSurviveAFailingCallback(t *testing.T) {
-	b := newBackend(t)
-	p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint("")})
-	meter := p.MeterProvider().Meter("runtime")
-	_, err := meter.Int64ObservableGauge("bad", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
-		return errors.New("boom")
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, err := meter.Int64Counter("good")
-	if err != nil {
-		t.Fatal(err)
-	}
-	good.Add(t.Context(), 3)
-	if err := p.ForceFlush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := b.metric("good").GetSum().GetDataPoints(); len(got) != 1 || got[0].GetAsInt() != 3 {
-		t.Errorf("good arrived as %v", got)
-	}
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{}))
+		meter := p.MeterProvider().Meter("runtime")
+		must(meter.Int64ObservableGauge("bad", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+			return errors.New("boom")
+		})))
+		must(meter.Int64Counter("good")).Add(t.Context(), 3)
+		if err := p.ForceFlush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.metric("good").GetSum().GetDataPoints(); len(got) != 1 || got[0].GetAsInt() != 3 {
+			t.Errorf("good arrived as %v", got)
+		}
+	})
 }
 
 func TestNewPushNamesWhatIsWrong(t *testing.T) {
@@ -193,69 +201,6 @@ func TestNewPushNamesWhatIsWrong(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q shows a secret", err)
-		}
-	}
-}
-
-// F16: Shutdown keeps its deadline whatever hangs.
-func TestPushShutdownKeepsItsDeadline(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	for _, protocol := range protocols {
-		for name, prepare := range map[string]func(b *backend, cfg *exporter.PushConfig){
-			"backend hangs": func(b *backend, _ *exporter.PushConfig) {
-				b.script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-					func(ctx context.Context) (*colmetricpb.ExportMetricsServiceResponse, error) {
-						<-ctx.Done()
-						return nil, ctx.Err()
-					})
-			},
-			"producer hangs": func(_ *backend, cfg *exporter.PushConfig) {
-				cfg.Producers = []sdkmetric.Producer{produce(func(context.Context) ([]metricdata.ScopeMetrics, error) {
-					<-release
-					return nil, nil
-				})}
-			},
-			"nothing listens": func(_ *backend, cfg *exporter.PushConfig) { cfg.Endpoint = "http://127.0.0.1:1/" },
-		} {
-			t.Run(string(protocol)+" "+name, func(t *testing.T) {
-				b := newBackend(t)
-				cfg := exporter.PushConfig{Endpoint: b.endpoint(protocol), Protocol: protocol}
-				prepare(b, &cfg)
-				p, _ := newPush(t, cfg)
-				ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
-				defer cancel()
-				start := time.Now()
-				err := p.Shutdown(ctx)
-				if took := time.Since(start); took > 200*time.Millisecond {
-					t.Errorf("took %v", took)
-				}
-				if name != "producer hangs" && err == nil {
-					t.Error("no error although nothing was accepted")
-				}
-				if s := p.Stats(); s.State != exporter.PushStopped || (err != nil && s.PointsLost != 1) {
-					t.Errorf("state %s, lost %d (%v)", s.State, s.PointsLost, err)
-				}
-			})
-		}
-	}
-}
-
-func TestPushShutdownPushesOnceMore(t *testing.T) {
-	for _, protocol := range protocols {
-		b := newBackend(t)
-		p, _ := newPush(t, exporter.PushConfig{Endpoint: b.endpoint(protocol), Protocol: protocol})
-		if err := p.Shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := len(b.all()); got != 1 {
-			t.Errorf("%s: %d requests, want 1", protocol, got)
-		}
-		if err := p.Shutdown(t.Context()); err != nil {
-			t.Errorf("second Shutdown: %v", err)
-		}
-		if err := p.ForceFlush(t.Context()); !errors.Is(err, exporter.ErrShutdown) {
-			t.Errorf("ForceFlush after Shutdown: %v", err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -167,7 +168,9 @@ func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMe
 }
 
 // TestHastyCallerTakesNothingFromOthers asks with a deadline shorter than a callback, and then without.
-func TestHastyCallerTakesNothingFromOthers(t *testing.T) {
+func TestHastyCallerTakesNothingFromOthers(t *testing.T) { synctest.Test(t, hastyAndPatient) }
+
+func hastyAndPatient(t *testing.T) {
 	src, meter := newSource(t)
 	src.Attach(slowAttachment{})
 	entered, proceed := make(chan struct{}, 4), make(chan struct{})
@@ -186,6 +189,7 @@ func TestHastyCallerTakesNothingFromOthers(t *testing.T) {
 		t.Fatalf("the hasty caller got %v", err)
 	}
 	<-entered
+	time.Sleep(time.Millisecond) // of the bubble: the deadline is over for everybody
 	got := make(chan int, 1)
 	go func() {
 		snap, err := src.Collect(context.Background())
@@ -200,6 +204,7 @@ func TestHastyCallerTakesNothingFromOthers(t *testing.T) {
 		}
 		got <- n
 	}()
+	synctest.Wait() // the patient caller waits for the same collection
 	close(proceed)
 	if n := <-got; n != 2 {
 		t.Errorf("the patient caller got %d metrics, want both", n)

@@ -63,34 +63,42 @@ const (
 
 var endings = [...]string{"", "panic", "client_closed_request"}
 
-// seriesKey is everything that tells one series of the server's histograms from another.
-type seriesKey struct {
-	route    string
-	status   uint16 // 0 where the client was sent none
-	method   method
-	protocol protocol
-	https    bool
-	ending   ending
-	own      *attribute.Set // the application's, one pointer per set, or nil
+// seriesKey is what tells one series of a route from another, but for the application's own attributes. It
+// is one word, because it is looked up for every request.
+type seriesKey uint64
+
+// newSeriesKey makes the key of requests that ended with a status, 0 where the client was sent none.
+func newSeriesKey(status uint16, e ending, m method, p protocol, https bool) seriesKey {
+	k := seriesKey(status) | seriesKey(e)<<16 | seriesKey(m)<<24 | seriesKey(p)<<32
+	if https {
+		k |= 1 << 40
+	}
+	return k
 }
 
-// set builds the attribute set that k stands for.
-func (k seriesKey) set() attribute.Set {
+func (k seriesKey) status() int        { return int(uint16(k)) }
+func (k seriesKey) ending() ending     { return ending(k >> 16) }
+func (k seriesKey) method() method     { return method(k >> 24) }
+func (k seriesKey) protocol() protocol { return protocol(k >> 32) }
+func (k seriesKey) https() bool        { return k>>40 != 0 }
+
+// set builds the attribute set that k stands for at a route. own is the application's attributes, or nil.
+func (k seriesKey) set(route string, own *attribute.Set) attribute.Set {
 	attrs := make([]attribute.KeyValue, 0, 6)
-	if k.own != nil {
-		attrs = k.own.ToSlice()
+	if own != nil {
+		attrs = own.ToSlice()
 	}
 	attrs = append(
 		attrs,
-		semconv.HTTPRequestMethodKey.String(methods[k.method]),
-		semconv.URLScheme(schemeOf(k.https)),
-		semconv.HTTPRoute(k.route),
+		semconv.HTTPRequestMethodKey.String(methods[k.method()]),
+		semconv.URLScheme(schemeOf(k.https())),
+		semconv.HTTPRoute(route),
 	)
-	if v := protocols[k.protocol]; v != "" {
+	if v := protocols[k.protocol()]; v != "" {
 		attrs = append(attrs, semconv.NetworkProtocolVersion(v))
 	}
-	if k.status > 0 {
-		attrs = append(attrs, semconv.HTTPResponseStatusCode(int(k.status)))
+	if status := k.status(); status > 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(status))
 	}
 	if e := k.errorType(); e != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(e))
@@ -101,10 +109,10 @@ func (k seriesKey) set() attribute.Set {
 // errorType is the value of error.type, or empty where the request succeeded. A server's 4xx is the
 // client's error, and so none here.
 func (k seriesKey) errorType() string {
-	if k.ending == endedByStatus && k.status >= http.StatusInternalServerError {
-		return strconv.Itoa(int(k.status))
+	if k.ending() == endedByStatus && k.status() >= http.StatusInternalServerError {
+		return strconv.Itoa(k.status())
 	}
-	return endings[k.ending]
+	return endings[k.ending()]
 }
 
 func schemeOf(https bool) string {

@@ -1,6 +1,9 @@
 package middleware
 
-import "io"
+import (
+	"io"
+	"sync/atomic"
+)
 
 const (
 	// maxUnreadSize is the most that an unread Content-Length counts for. It is only a claim, and a
@@ -11,23 +14,25 @@ const (
 	discardLimit = 256 << 10
 )
 
-// requestBody is the request's body with what is read from it counted.
-type requestBody struct{ *recorder }
+// countedBody is a request's body with what is read from it counted. It may be read by another goroutine,
+// and for longer than the request is served.
+type countedBody struct {
+	io.ReadCloser
+	read atomic.Int64
+}
 
-var _ io.ReadCloser = requestBody{}
-
-func (b requestBody) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	b.read.Add(int64(n))
 	return n, err
 }
 
-func (b requestBody) Close() error { return b.body.Close() }
-
 // requestSize is what was read of the body, or what was announced where nothing was read.
 func (rec *recorder) requestSize() int64 {
-	if n := rec.read.Load(); n > 0 {
-		return n
+	if rec.body != nil {
+		if n := rec.body.read.Load(); n > 0 {
+			return n
+		}
 	}
 	return min(max(rec.r.ContentLength, 0), maxUnreadSize)
 }
@@ -35,8 +40,8 @@ func (rec *recorder) requestSize() int64 {
 // restoreBody gives the request its own body back, unless somebody replaced it in between. net/http
 // looks at its type when the handler has returned.
 func (rec *recorder) restoreBody() {
-	if rec.body != nil && rec.r.Body == io.ReadCloser(requestBody{rec}) {
-		rec.r.Body = rec.body
+	if rec.body != nil && rec.r.Body == io.ReadCloser(rec.body) {
+		rec.r.Body = rec.body.ReadCloser
 	}
 }
 

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -21,20 +22,27 @@ func DefaultExcludedPaths() []string {
 type exclusion struct {
 	paths       map[string]bool
 	expressions []*regexp.Regexp
+	lengths     uint64 // of what may be excluded, a bit for each: most requests need no closer look
 }
 
 func newExclusion(paths []string, expressions []*regexp.Regexp) exclusion {
 	e := exclusion{paths: make(map[string]bool, len(paths)), expressions: slices.Clone(expressions)}
 	for _, p := range paths {
 		e.paths[p] = true
+		e.lengths |= lengthBit(p)
+	}
+	if len(expressions) > 0 {
+		e.lengths = math.MaxUint64
 	}
 	return e
 }
 
 // path reports whether requests for a raw path are excluded.
 func (e *exclusion) path(path string) bool {
-	return e.paths[path] || e.matches(path)
+	return e.lengths&lengthBit(path) != 0 && (e.paths[path] || e.matches(path))
 }
+
+func lengthBit(path string) uint64 { return 1 << (len(path) % 64) }
 
 // matches reports whether an expression matches a path or a route.
 func (e *exclusion) matches(s string) bool {

@@ -32,11 +32,7 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// labelerOf reads the Labeler that otelhttp, or [WithLabeler], put into the request's context.
-func labelerOf(r *http.Request) []attribute.KeyValue { return labeled(r, labelerKey) }
-
-func clientLabelerOf(r *http.Request) []attribute.KeyValue { return labeled(r, clientLabelerKey) }
-
+// labeled reads the Labeler that otelhttp, or [WithLabeler], put into the request's context under key.
 func labeled(r *http.Request, key any) []attribute.KeyValue {
 	if l, ok := r.Context().Value(key).(*otelhttp.Labeler); ok {
 		return l.Get()

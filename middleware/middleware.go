@@ -53,7 +53,8 @@ type measured struct {
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if outer := h.outer(w); outer != nil {
+	s := shapeOf(w)
+	if outer := h.outer(s, w); outer != nil {
 		outer.nest(h.next, w, r)
 		return
 	}
@@ -62,17 +63,20 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r, done = withLabeler(r)
 		defer done()
 	}
-	rec := newRecorder()
+	rec := recorders.Get().(*recorder)
 	rec.begin(h, w, r)
 	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
-	h.next.ServeHTTP(rec.writer(), r)
+	h.next.ServeHTTP(kinds[s.kind](rec.face), r)
 	rec.done = true
 }
 
 // outer finds the recorder of the same server that is at work on the request already.
-func (h *measured) outer(w http.ResponseWriter) *recorder {
-	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.w) {
+func (h *measured) outer(s *shape, w http.ResponseWriter) *recorder {
+	if s.plain {
+		return nil
+	}
+	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.face.w) {
 		if rec.handler.server == h.server {
 			return rec
 		}

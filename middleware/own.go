@@ -33,19 +33,19 @@ type attributesFunc func(*http.Request) []attribute.KeyValue
 
 // ownAttributes bounds the attributes of applications. It is safe for concurrent use.
 type ownAttributes struct {
-	from    []attributesFunc
-	labeler func(*http.Request) []attribute.KeyValue
-	sets    boundedSets
-	failed  sync.Once
+	from       []attributesFunc
+	labelerKey any
+	sets       boundedSets
+	failed     sync.Once
 }
 
-func newOwnAttributes(c *config, labeler attributesFunc) *ownAttributes {
-	return &ownAttributes{from: c.attributes, labeler: labeler, sets: boundedSets{limit: c.attributeLimit}}
+func newOwnAttributes(c *config, labelerKey any) *ownAttributes {
+	return &ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}}
 }
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.
 func (o *ownAttributes) of(r *http.Request) *attribute.Set {
-	attrs := o.labeler(r)
+	attrs := labeled(r, o.labelerKey)
 	for _, f := range o.from {
 		attrs = append(attrs, o.call(f, r)...)
 	}

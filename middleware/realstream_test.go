@@ -13,11 +13,12 @@ import (
 func TestF25EventStream(t *testing.T) {
 	overBoth(t, "events", func(t *testing.T, http2 bool) {
 		m := newMeters(t)
-		finish := make(chan struct{})
+		flushed, finish := make(chan struct{}), make(chan struct{})
 		s := serve(t, http2, newMiddleware(t, m).Handler(muxOf(map[string]http.Handler{
 			"/events": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, "data: 1\n")
 				_ = http.NewResponseController(w).Flush()
+				close(flushed)
 				<-finish
 				_, _ = io.WriteString(w, "data: 2\n")
 			}),
@@ -27,6 +28,7 @@ func TestF25EventStream(t *testing.T) {
 		defer body.Close()
 		events := bufio.NewReader(body)
 		checkLine(t, events, "data: 1\n")
+		<-flushed // the client may have the event before Flush returns
 		first, lived := outlive(t, m, start)
 		close(finish)
 		checkLine(t, events, "data: 2\n")

@@ -5,27 +5,31 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// recorder is the state of one request. The ResponseWriter and the request body that a handler gets
-// are faces of it. It is written by whoever writes the response, one at a time as net/http asks, except
-// for read: a body may be read by another goroutine, and for longer.
+// recorder is the state of one request while it is served. The ResponseWriter and the request body that
+// a handler gets are its faces. It is written by whoever writes the response, one at a time as net/http
+// asks, and serves another request when the handler has returned.
 type recorder struct {
 	handler *measured
-	w       http.ResponseWriter
+	levels  *levels
+	face    *face
 	r       *http.Request
-	body    io.ReadCloser // the request's own, nil where it has none
+	body    *countedBody // nil where the request has none
+	start   time.Duration
+	route   routeTrack
+	method  method
+	response
 
-	start, firstByte time.Duration
-	written          int64
-	read             atomic.Int64
+	unused faces
+}
 
-	route routeTrack
-
+// response is what is known of the answer.
+type response struct {
+	firstByte   time.Duration
+	written     int64
 	status      uint16
-	method      method
 	wroteHeader bool
 	unsent      bool // the client was gone when the header was written
 	streamed    bool
@@ -33,87 +37,117 @@ type recorder struct {
 	done        bool // the handler returned
 }
 
-// slabSize is how many recorders are allocated at once.
-const slabSize = 32
-
-// slab is an allocation of recorders, of which the first used are given away. None is ever taken back:
-// it cannot be proved that a handler did not keep its ResponseWriter, and a reused one would let it
-// write into another client's response. Thirty-two requests share one allocation instead.
-type slab struct {
-	recorders [slabSize]recorder
-	used      int
+// faces are what is given away with a request and never taken back, allocated many at once.
+type faces struct {
+	writers []face
+	bodies  []countedBody
 }
 
-var slabs = sync.Pool{New: func() any { return new(slab) }}
+// facesAtOnce is small enough that requests which have ended are not held in memory for long by one that
+// has not, or by those that never come.
+const facesAtOnce = 32
 
-// newRecorder returns a recorder that nobody has used.
-func newRecorder() *recorder {
-	s := slabs.Get().(*slab)
-	rec := &s.recorders[s.used]
-	s.used++
-	if s.used < slabSize {
-		slabs.Put(s)
+func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
+	if len(f.writers) == 0 {
+		f.writers = make([]face, facesAtOnce)
 	}
-	return rec
+	one := &f.writers[0]
+	f.writers = f.writers[1:]
+	one.w, one.rec = w, rec
+	return one
 }
+
+func (f *faces) body(of io.ReadCloser) *countedBody {
+	if len(f.bodies) == 0 {
+		f.bodies = make([]countedBody, facesAtOnce)
+	}
+	one := &f.bodies[0]
+	f.bodies = f.bodies[1:]
+	one.ReadCloser = of
+	return one
+}
+
+var recorders = sync.Pool{New: func() any { return new(recorder) }}
 
 // epoch makes one reading of the monotonic clock out of what would be two of both clocks.
 var epoch = time.Now()
 
 func now() time.Duration { return time.Since(epoch) }
 
-// begin starts to measure r, which h serves.
+// begin starts to measure r, which h serves. Everything of the request before is overwritten.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
-	rec.handler, rec.w, rec.r = h, w, r
+	rec.handler, rec.face, rec.r = h, rec.unused.writer(w, rec), r
+	rec.response = response{}
 	rec.method = methodOf(r.Method)
 	rec.route.begin(r)
+	rec.body = nil
 	if r.Body != nil && r.Body != http.NoBody {
-		rec.body = r.Body
-		r.Body = requestBody{rec}
+		rec.body = rec.unused.body(r.Body)
+		r.Body = rec.body
 	}
-	rec.level().requests.add(r.Context(), 1)
+	rec.levels = h.server.level(rec.method, r.TLS != nil)
+	rec.levels.requests.add(r.Context(), 1)
 	rec.start = now()
 }
 
 // end records the request. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
-	s, r := rec.handler.server, rec.r
+	r := rec.r
 	m := measurement{duration: now() - rec.start}
 	ctx := r.Context()
 	rec.restoreBody()
-	rec.level().requests.add(ctx, -1)
-	route := rec.finalRoute()
-	rec.settleStream(route)
+	rec.levels.requests.add(ctx, -1)
+	route := rec.servedBy()
+	rec.settleStream(route.name)
 	if rec.streamed {
 		m.streamed, m.hijacked = true, rec.hijacked
 		m.lifetime = m.duration
 		m.duration = rec.firstByte - rec.start
 		m.lifetime -= m.duration
-		rec.level().streams.add(ctx, -1)
+		rec.levels.streams.add(ctx, -1)
 	}
 	m.requestSize, m.responseSize = rec.requestSize(), rec.written
 	if rec.method == methodHead {
 		m.responseSize = 0
 	}
-	k := rec.key(route)
-	s.record(ctx, k, &m)
+	status, ending := rec.outcome()
+	k := newSeriesKey(status, ending, rec.method, protocolOf(r.ProtoMajor, r.ProtoMinor), r.TLS != nil)
+	route.record(ctx, k, rec.handler.server.own.of(r), &m)
 	if rec.handler.traced {
-		annotateSpan(r, k)
+		annotateSpan(r, route.name, k)
+	}
+	rec.face.rec = nil
+	recorders.Put(rec)
+}
+
+// noteHeader remembers the status of the response when it is decided: the first one that is final.
+func (rec *recorder) noteHeader(code int) {
+	informational := code < http.StatusOK && code != http.StatusSwitchingProtocols
+	if rec == nil || rec.wroteHeader || rec.hijacked || informational || code > 999 {
+		return
+	}
+	rec.wroteHeader = true
+	rec.status = uint16(code)
+	rec.unsent = clientGone(rec.r.Context())
+	rec.headerDecided()
+	if rec.discardsUnread() {
+		rec.restoreBody()
 	}
 }
 
-// key names the series the request belongs to.
-func (rec *recorder) key(route string) seriesKey {
-	r := rec.r
-	k := seriesKey{
-		route:    route,
-		method:   rec.method,
-		protocol: protocolOf(r.ProtoMajor, r.ProtoMinor),
-		https:    r.TLS != nil,
-		own:      rec.handler.server.own.of(r),
+// wrote counts n bytes of the response's body.
+func (rec *recorder) wrote(n int64) {
+	if rec != nil {
+		rec.written += n
 	}
-	k.status, k.ending = rec.outcome()
-	return k
+}
+
+// wasHijacked takes note that the connection is the handler's.
+func (rec *recorder) wasHijacked() {
+	if rec != nil {
+		rec.hijacked = true
+		rec.beginStream()
+	}
 }
 
 // outcome is the status that the client was sent, and how the request ended.

@@ -39,18 +39,18 @@ func Routes(next http.Handler) http.Handler {
 // returns.
 func SetRoute(w http.ResponseWriter, route string) bool {
 	found := false
-	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.w) {
+	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.face.w) {
 		rec.route.set = route
 		found = true
 	}
 	return found
 }
 
-// findRecorder returns the outermost recorder that w is, or unwraps to.
+// findRecorder returns the recorder of the outermost face that w is, or unwraps to.
 func findRecorder(w http.ResponseWriter) *recorder {
 	for w != nil {
-		if f, ok := w.(interface{ self() *recorder }); ok {
-			return f.self()
+		if f, ok := w.(interface{ recorder() *recorder }); ok {
+			return f.recorder()
 		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
@@ -72,6 +72,7 @@ type routeTrack struct {
 // begin starts at the outermost instrumented handler. A pattern that is there already is that of a mux
 // further out still, which then saw the path of the request line.
 func (t *routeTrack) begin(r *http.Request) {
+	*t = routeTrack{}
 	if r.URL == nil {
 		return
 	}
@@ -79,9 +80,10 @@ func (t *routeTrack) begin(r *http.Request) {
 	if r.Pattern == "" {
 		return
 	}
-	target, _, _ := strings.Cut(r.RequestURI, "?")
-	if p, err := url.PathUnescape(target); err == nil && strings.HasPrefix(p, "/") {
-		t.path = p
+	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != t.path {
+		if p, err := url.PathUnescape(target); err == nil && strings.HasPrefix(p, "/") {
+			t.path = p
+		}
 	}
 	t.descend(r)
 }
@@ -137,6 +139,24 @@ func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTra
 	default:
 		return rec.handler.server.join(level.prefix, p)
 	}
+}
+
+// servedBy is the route of the request, when it was served. Where one router matched it, its pattern says
+// all, and the way from there to the route is gone once.
+func (rec *recorder) servedBy() *route {
+	s, r, t := rec.handler.server, rec.r, &rec.route
+	alone := t.set == "" && t.prefix == "" && t.outer == "" && r.Pattern != "" && r.Method != http.MethodConnect
+	if !alone {
+		return s.route(rec.finalRoute())
+	}
+	if one, ok := s.patterns.get(r.Pattern); ok {
+		return one
+	}
+	one := s.route(rec.finalRoute())
+	if p := patternPath(r); p != "" && p != "/" { // a catch-all is told from unmatched by the path
+		s.patterns.put(r.Pattern, one)
+	}
+	return one
 }
 
 // finalRoute is the value of http.route.

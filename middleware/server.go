@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -36,15 +35,9 @@ type server struct {
 	own       *ownAttributes
 	exclusion exclusion
 	streams   map[string]bool // by route: always, or never
-	series    cache[seriesKey, *series]
+	routes    cache[string, *route]
+	patterns  cache[string, *route]    // of requests that met one router only
 	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
-}
-
-// series is one attribute set of the histograms, ready for use.
-type series struct {
-	duration, streamDuration  secondsOf
-	requestSize, responseSize bytesOf
-	excluded                  bool
 }
 
 // levels is one attribute set of what is counted while it lasts: all that is known before the end.
@@ -64,7 +57,7 @@ func newServer(c *config) (*server, error) {
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
-		own:            newOwnAttributes(c, labelerOf),
+		own:            newOwnAttributes(c, labelerKey),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
@@ -91,37 +84,6 @@ func (s *server) level(m method, https bool) *levels {
 		return &s.levels[m][1]
 	}
 	return &s.levels[m][0]
-}
-
-// record adds one ended request to the series of k.
-func (s *server) record(ctx context.Context, k seriesKey, m *measurement) {
-	one, ok := s.series.get(k)
-	if !ok {
-		one = s.series.put(k, s.newSeries(k))
-	}
-	if one.excluded {
-		return
-	}
-	one.duration.record(ctx, m.duration.Seconds())
-	if m.streamed {
-		one.streamDuration.record(ctx, m.lifetime.Seconds())
-	}
-	// What goes over a hijacked connection is nobody's body.
-	if !m.hijacked {
-		one.requestSize.record(ctx, m.requestSize)
-		one.responseSize.record(ctx, m.responseSize)
-	}
-}
-
-func (s *server) newSeries(k seriesKey) *series {
-	set := k.set()
-	return &series{
-		duration:       bindSeconds(s.duration, set),
-		streamDuration: bindSeconds(s.streamDuration, set),
-		requestSize:    bindBytes(s.requestSize, set),
-		responseSize:   bindBytes(s.responseSize, set),
-		excluded:       s.exclusion.matches(k.route),
-	}
 }
 
 // join returns a route under the prefix that the routers further out matched.

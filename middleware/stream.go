@@ -11,12 +11,12 @@ func (rec *recorder) beginStream() {
 	}
 	rec.streamed = true
 	rec.firstByte = now()
-	rec.level().streams.add(rec.r.Context(), 1)
+	rec.levels.streams.add(rec.r.Context(), 1)
 }
 
 // flushed begins a stream where the route does not say that it is none.
 func (rec *recorder) flushed() {
-	if rec.streamed {
+	if rec == nil || rec.streamed {
 		return
 	}
 	if streams := rec.handler.server.streams; len(streams) > 0 {
@@ -41,7 +41,11 @@ func (rec *recorder) headerDecided() {
 
 // settleStream corrects what was decided while the route was not known.
 func (rec *recorder) settleStream(route string) {
-	streamed, told := rec.handler.server.streams[route]
+	streams := rec.handler.server.streams
+	if len(streams) == 0 {
+		return
+	}
+	streamed, told := streams[route]
 	switch {
 	case !told || streamed == rec.streamed || rec.hijacked:
 	case streamed && rec.wroteHeader:
@@ -50,6 +54,6 @@ func (rec *recorder) settleStream(route string) {
 		rec.firstByte = first
 	case !streamed:
 		rec.streamed = false
-		rec.level().streams.add(rec.r.Context(), -1)
+		rec.levels.streams.add(rec.r.Context(), -1)
 	}
 }

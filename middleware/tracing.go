@@ -33,14 +33,14 @@ func (c *config) tracedHandler(h http.Handler) http.Handler {
 
 // annotateSpan tells the span what otelhttp cannot know: a route that was found out late, and a panic.
 // otelhttp names the span after r.Pattern, in a copy of the request that is its own.
-func annotateSpan(r *http.Request, k seriesKey) {
+func annotateSpan(r *http.Request, route string, k seriesKey) {
 	span := trace.SpanFromContext(r.Context())
 	r.Pattern = ""
-	if k.route != UnmatchedRoute {
-		r.Pattern = k.route
-		span.SetAttributes(semconv.HTTPRoute(k.route))
+	if route != UnmatchedRoute {
+		r.Pattern = route
+		span.SetAttributes(semconv.HTTPRoute(route))
 	}
-	if k.ending == endedByPanic {
+	if k.ending() == endedByPanic {
 		span.SetAttributes(semconv.ErrorTypeKey.String(k.errorType()))
 		span.SetStatus(codes.Error, "the handler panicked")
 	}

@@ -31,7 +31,7 @@ type costRig struct {
 func newCostRig(tb testing.TB, endpoint string) costRig {
 	tb.Helper()
 	sdk, err := telemetry.New(context.Background(), telemetry.Config{
-		ServiceName: "cost", CardinalityLimit: -1, Push: telemetry.PushConfig{Endpoint: endpoint},
+		ServiceName: "cost", CardinalityLimit: -1, Push: telemetry.PushConfig{Endpoint: endpoint, Interval: never},
 	})
 	if err != nil {
 		tb.Fatal(err)

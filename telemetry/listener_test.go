@@ -210,8 +210,9 @@ func TestListenerShutdownKeepsDeadline(t *testing.T) {
 	}
 	<-answered
 	close(release)
-	if status, _ := ask(t, "http://"+l.addr()+"/healthz", nil, "", ""); status != 0 {
-		t.Errorf("after shutdown: got %d", status)
+	// Asking the port might find another process.
+	if err := l.net.(*net.TCPListener).SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after shutdown the listener is open (%v)", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package telemetry_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,12 +15,15 @@ import (
 	"github.com/duotel/duotel/telemetry/telemetrytest"
 )
 
-// brief is enough for a push that is tried again as long as there is time.
-const brief = 250 * time.Millisecond
+// brief is for a push that is tried again as long as there is time. Its first try is over by then on any machine.
+const brief = 2 * time.Second
+
+// outage is the answer of a backend that is down and says for how long, so that a push does not try again.
+var outage = telemetrytest.Unavailable(time.Hour)
 
 // pushed starts an SDK, does things and pushes once.
 func (s *scene) pushed(cfg telemetry.PushConfig, do ...func()) {
-	cfg.Interval, cfg.Timeout = time.Hour, cmp.Or(cfg.ExportTimeout, 2*time.Second)/2
+	cfg.Interval, cfg.Timeout = time.Hour, cfg.ExportTimeout/2
 	s.start(telemetry.Config{ServiceName: "shop", Push: cfg})
 	for _, f := range do {
 		f()
@@ -47,12 +49,12 @@ var refused = unreached("http://127.0.0.1:1/v1/metrics")
 
 var pushStates = map[string]func(*scene){
 	"the first push was accepted": answered(telemetrytest.Accept()),
-	"a push failed":               refused,
+	"a push failed":               answered(outage),
 	"it is well again": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
-		backend.Down()
-		unreached(backend.HTTPEndpoint())(s)
-		s.done(backend.Up())
+		backend.Default(outage)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+		backend.Default(telemetrytest.Accept())
 		s.done(s.sdk.ForceFlush(s.Context()))
 	},
 	"the backend took the request and not all points": answered(telemetrytest.PartialSuccess(3, "too old")),
@@ -87,8 +89,8 @@ func pushReasons() map[string]func(*scene) {
 		"refused":     refused,
 		"reset":       answered(telemetrytest.Reset(), brief),
 		"timeout":     answered(telemetrytest.Hang(), brief),
-		"throttled":   answered(telemetrytest.Status(429), brief),
-		"unavailable": answered(telemetrytest.Status(503), brief),
+		"throttled":   answered(telemetrytest.TooManyRequests(time.Hour)),
+		"unavailable": answered(outage),
 		"network":     foreign,
 	}
 	for reason, status := range statuses {
@@ -125,22 +127,18 @@ func foreign(s *scene) {
 // spool fills a directory while its backend is down.
 func (s *scene) spool() (backend *telemetrytest.Backend, cfg telemetry.PushConfig) {
 	backend = telemetrytest.NewBackend(s)
-	backend.Down()
-	cfg = telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir(), ExportTimeout: brief}
+	backend.Default(outage)
+	cfg = telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir()}
 	s.pushed(cfg)
 	return backend, cfg
 }
 
 var spooled = map[string]func(*scene){
-	"the backend is down": func(s *scene) {
-		s.spool()
-		s.said[inStatus] = fmt.Sprintf("%+v", *s.sdk.Status().Push)
-	},
+	"the backend is down": func(s *scene) { s.spool() },
 	"it is back": func(s *scene) {
 		backend, cfg := s.spool()
-		s.stopped()
-		s.done(backend.Up())
-		cfg.ExportTimeout = 0
+		s.stopped(time.Minute)
+		backend.Default(telemetrytest.Accept())
 		s.pushed(cfg)
 	},
 	"a file is damaged": func(s *scene) {
@@ -148,12 +146,13 @@ var spooled = map[string]func(*scene){
 		for _, file := range must(filepath.Glob(filepath.Join(cfg.SpoolDir, "*.otlp"))) {
 			s.done(os.WriteFile(file, []byte("rubbish"), 0o600))
 		}
-		s.done(backend.Up())
+		backend.Default(telemetrytest.Accept())
 		s.done(s.sdk.ForceFlush(s.Context()))
 	},
 	"the spool cannot be written to": func(s *scene) {
-		dir := filepath.Join(s.TempDir(), "spool")
-		s.pushed(telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", SpoolDir: dir, ExportTimeout: brief}, func() { s.done(os.RemoveAll(dir)) })
+		backend, dir := telemetrytest.NewBackend(s), filepath.Join(s.TempDir(), "spool")
+		backend.Default(outage)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: dir}, func() { s.done(os.RemoveAll(dir)) })
 	},
 }
 
@@ -192,17 +191,26 @@ var numbers = map[string]func(*scene){
 }
 
 // stopped is a shutdown that cannot push.
-func (s *scene) stopped() {
-	ctx, cancel := context.WithTimeout(s.Context(), brief)
+func (s *scene) stopped(within time.Duration) {
+	ctx, cancel := context.WithTimeout(s.Context(), within)
 	defer cancel()
 	s.failed(s.sdk.Shutdown(ctx))
 }
 
 var stopping = map[string]func(*scene){
-	"the backend refuses the last push": func(s *scene) { refused(s); s.stopped() },
-	"the backend hangs":                 func(s *scene) { answered(telemetrytest.Hang(), brief)(s); s.stopped() },
+	"the backend refuses the last push": func(s *scene) {
+		answered(telemetrytest.Status(http.StatusUnauthorized))(s)
+		s.stopped(time.Minute)
+	},
+	"the backend hangs": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		backend.Default(telemetrytest.Status(http.StatusInternalServerError))
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()})
+		backend.Default(telemetrytest.Hang())
+		s.stopped(brief / 4)
+	},
 	"the backend is down and there is a spool": func(s *scene) {
 		s.spool()
-		s.stopped()
+		s.stopped(time.Minute)
 	},
 }

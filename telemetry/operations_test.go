@@ -168,12 +168,12 @@ func (s *scene) close() {
 	if s.sdk != nil {
 		scrape(s.sdk.MetricsHandler()) // which may share a collection that began before what is looked for
 		s.said[inPage] = regexp.MustCompile(`(?m)^(# |go_|process_).*\n`).ReplaceAllString(scrape(s.sdk.MetricsHandler()).Body.String(), "")
+		if push := s.sdk.Status().Push; push != nil {
+			s.said[inStatus] = fmt.Sprintf("%+v", *push)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()
 		_ = s.sdk.Shutdown(ctx)
-		if s.said[inStatus] == "" && s.sdk.Status().Push != nil {
-			s.said[inStatus] = fmt.Sprintf("%+v", *s.sdk.Status().Push)
-		}
 	}
 	s.said[inLog] = s.logged.String()
 }

@@ -180,7 +180,7 @@ func (s *SDK) ForceFlush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Shutdown pushes a last time, makes /metrics answer 503, and releases everything, within ctx's
+// Shutdown makes /metrics answer 503, pushes a last time, and releases everything, within ctx's
 // deadline or else [DefaultShutdownTimeout], whatever hangs. The error says what was lost. Calls
 // after the first wait for it, within their own deadline, and return what it returned.
 func (s *SDK) Shutdown(ctx context.Context) error {
@@ -202,25 +202,13 @@ func (s *SDK) Shutdown(ctx context.Context) error {
 	}
 }
 
-// shutdown closes what build opened: what pushes first, since the last push still collects.
+// shutdown closes what build opened: the source after the exits, whose last collection it gives.
 func (s *SDK) shutdown(ctx context.Context) error {
-	var errs []error
 	if s.cancelPreflight != nil {
 		s.cancelPreflight()
 	}
-	if s.push != nil {
-		errs = append(errs, s.push.Shutdown(ctx))
-	}
+	errs := s.shutdownExits(ctx)
 	s.running.Wait()
-	if s.console != nil {
-		errs = append(errs, s.console.Shutdown(ctx))
-	}
-	if s.pull != nil {
-		errs = append(errs, s.pull.Shutdown(ctx))
-	}
-	if s.listener != nil {
-		errs = append(errs, s.listener.shutdown(ctx))
-	}
 	if s.source != nil {
 		errs = append(errs, s.source.Shutdown(ctx))
 	}
@@ -230,4 +218,28 @@ func (s *SDK) shutdown(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// shutdownExits closes all of them at once: one that hangs must not take the time of the others.
+func (s *SDK) shutdownExits(ctx context.Context) []error {
+	var exits []func(context.Context) error
+	if s.push != nil {
+		exits = append(exits, s.push.Shutdown)
+	}
+	if s.console != nil {
+		exits = append(exits, s.console.Shutdown)
+	}
+	if s.pull != nil {
+		exits = append(exits, s.pull.Shutdown)
+	}
+	if s.listener != nil {
+		exits = append(exits, s.listener.shutdown)
+	}
+	errs := make([]error, len(exits))
+	var closing sync.WaitGroup
+	for i, shutdown := range exits {
+		closing.Go(func() { errs[i] = shutdown(ctx) })
+	}
+	closing.Wait()
+	return errs
 }

@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,9 +42,11 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// newSDK returns an SDK of cfg whose log goes to the returned buffer.
+// newSDK returns an SDK of cfg whose log goes to the returned buffer. It pushes when a test says so, and
+// not, as it would, at a random moment of the first minute.
 func newSDK(t *testing.T, cfg telemetry.Config, opts ...telemetry.Option) (*telemetry.SDK, *logBuffer) {
 	t.Helper()
+	cfg.Push.Interval = cmp.Or(cfg.Push.Interval, never)
 	log := new(logBuffer)
 	opts = append([]telemetry.Option{telemetry.WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
 	sdk, err := telemetry.New(t.Context(), cfg, opts...)
@@ -57,6 +60,9 @@ func newSDK(t *testing.T, cfg telemetry.Config, opts ...telemetry.Option) (*tele
 	})
 	return sdk, log
 }
+
+// never is an interval that no test lives for.
+const never = 1000 * time.Hour
 
 func scrape(h http.Handler) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -174,14 +180,8 @@ func TestF4HangingCallback(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("the scrape is answered %d, want 503", w.Code)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	returned := make(chan error, 1)
-	go func() { returned <- sdk.Shutdown(ctx) }()
-	select {
-	case <-returned:
-	case <-time.After(5 * time.Second):
-		t.Fatal("Shutdown is still blocked 5 s after a deadline of 300 ms")
+	if err := shutdownBy(t, sdk, 300*time.Millisecond); err == nil {
+		t.Error("Shutdown does not say that a callback hangs")
 	}
 }
 
@@ -263,30 +263,5 @@ func TestMountBesideCatchAll(t *testing.T) {
 	sdk.Mount(mux)
 	if w := scrape(mux); !strings.Contains(w.Body.String(), "go_goroutines") {
 		t.Errorf("the scrape is answered %d %s", w.Code, w.Body)
-	}
-}
-
-// blocked is a writer like a full pipe.
-type blocked struct{ released chan struct{} }
-
-func (b blocked) Write(p []byte) (int, error) { <-b.released; return len(p), nil }
-
-func TestShutdownKeepsItsDeadlineOnABlockedConsole(t *testing.T) {
-	w := blocked{make(chan struct{})}
-	t.Cleanup(func() { close(w.released) })
-	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Exporters: []telemetry.ExporterName{telemetry.ExporterConsole}}, telemetry.WithConsole(w))
-	first := make(chan error, 1)
-	go func() { first <- sdk.Shutdown(context.Background()) }()
-	for begin := time.Now(); time.Since(begin) < 20*time.Millisecond; {
-		must(sdk.MeterProvider().Meter("app").Int64Counter("c")).Add(t.Context(), 1)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	begin := time.Now()
-	if err := sdk.Shutdown(ctx); err == nil || time.Since(begin) > 2*time.Second {
-		t.Errorf("the second caller waited %v and got %v", time.Since(begin), err)
-	}
-	if err := <-first; err == nil {
-		t.Error("the first caller is not told that the console did not return")
 	}
 }

@@ -17,6 +17,8 @@ type CollectorConfig struct {
 	Certificate, Key string
 	// Cumulative adds up deltas before they are shown.
 	Cumulative bool
+
+	addresses picker
 }
 
 // Collector is an OpenTelemetry Collector that shows what it received at a Prometheus exporter and appends it to a file.
@@ -30,6 +32,8 @@ type Collector struct {
 	File string
 
 	tb          testing.TB
+	cfg         CollectorConfig
+	dir         string
 	health, yml string
 }
 
@@ -37,24 +41,36 @@ type Collector struct {
 func StartCollector(tb testing.TB, cfg CollectorConfig) *Collector {
 	tb.Helper()
 	dir := tb.TempDir()
-	scheme := "http"
-	if cfg.Certificate != "" {
-		scheme = "https"
-	}
-	http, grpc, metrics, health := FreeAddress(tb), FreeAddress(tb), FreeAddress(tb), FreeAddress(tb)
-	c := &Collector{
-		tb: tb, HTTP: scheme + "://" + http + "/v1/metrics", GRPC: scheme + "://" + grpc,
-		Metrics: "http://" + metrics + "/metrics", File: filepath.Join(dir, "received.json"), health: "http://" + health,
-	}
-	c.yml = write(tb, dir, "collector.yml", cfg.yaml(addresses{http, grpc, metrics, health, c.File}))
-	c.Start()
+	c := &Collector{tb: tb, cfg: cfg, dir: dir, File: filepath.Join(dir, "received.json")}
+	c.Process = StartProcess(tb, "collector", build(tb, CollectorTool), func() Launch {
+		c.configure()
+		return c.launch()
+	})
 	return c
 }
 
 // Start starts the Collector again after Stop: at the same addresses, with no memory.
 func (c *Collector) Start() {
 	c.tb.Helper()
-	c.Process = start(c.tb, "collector", build(c.tb, CollectorTool), c.health, "--config="+c.yml)
+	c.Process = StartProcess(c.tb, "collector", build(c.tb, CollectorTool), c.launch)
+}
+
+// configure chooses the addresses.
+func (c *Collector) configure() {
+	c.tb.Helper()
+	pick := func() string { return c.cfg.addresses.pick(c.tb) }
+	at := addresses{http: pick(), grpc: pick(), metrics: pick(), health: pick(), file: c.File}
+	scheme := "http://"
+	if c.cfg.Certificate != "" {
+		scheme = "https://"
+	}
+	c.HTTP, c.GRPC = scheme+at.http+"/v1/metrics", scheme+at.grpc
+	c.Metrics, c.health = "http://"+at.metrics+"/metrics", "http://"+at.health
+	c.yml = write(c.tb, c.dir, "collector.yml", c.cfg.yaml(at))
+}
+
+func (c *Collector) launch() Launch {
+	return Launch{Ready: c.health, Args: []string{"--config=" + c.yml}}
 }
 
 type addresses struct{ http, grpc, metrics, health, file string }

@@ -3,7 +3,6 @@ package servers
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,13 +32,6 @@ type Process struct {
 	err    error         // of Wait, once exited is closed
 }
 
-// StartProcess runs a program that is none of the tools, with more in its environment, and waits until the URL ready
-// answers 200. It is stopped when the test ends.
-func StartProcess(tb testing.TB, name, program, ready string, environment []string, args ...string) *Process {
-	tb.Helper()
-	return startWith(tb, name, program, ready, environment, args...)
-}
-
 // Stop sends SIGTERM and waits for the process to end.
 func (p *Process) Stop() {
 	p.tb.Helper()
@@ -54,33 +46,6 @@ func (p *Process) Stopped() bool {
 	default:
 		return false
 	}
-}
-
-func start(tb testing.TB, name, program, ready string, args ...string) *Process {
-	tb.Helper()
-	return startWith(tb, name, program, ready, nil, args...)
-}
-
-// startWith runs program and waits until ready answers 200. The test fails when the process ends first. The process is
-// stopped when the test ends, or by stop before that.
-func startWith(tb testing.TB, name, program, ready string, environment []string, args ...string) *Process {
-	tb.Helper()
-	p := &Process{tb: tb, name: name, cmd: exec.Command(program, args...), log: logFile(tb, name), exited: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.Env = append(os.Environ(), environment...)
-	p.cmd.SysProcAttr = dieWithParent()
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatalf("%s: %v", name, err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.exited)
-	}()
-	tb.Cleanup(p.cleanup)
-	if err := p.await(ready); err != nil {
-		tb.Fatalf("%s: %v", name, err)
-	}
-	return p
 }
 
 // stop sends SIGTERM, then SIGKILL to a process that has not ended in time. It may be called twice.
@@ -107,24 +72,31 @@ func (p *Process) cleanup() {
 	p.tb.Logf("%s: the last lines of %s:\n%s", p.name, p.log.Name(), tail(content, logLines))
 }
 
-// await polls url, which is the server's own word that it serves.
+// await polls url, which is the server's own word that it serves. It ends when the process does, also in the middle of a
+// request: whoever has the server's address may never answer.
 func (p *Process) await(url string) error {
 	ctx, cancel := context.WithTimeout(p.tb.Context(), readyTimeout)
 	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if answers(ctx, url) {
-			return nil
-		}
+	go func() {
 		select {
 		case <-p.exited:
-			return fmt.Errorf("ended before it was ready: %v", p.err)
+			cancel()
 		case <-ctx.Done():
-			return fmt.Errorf("not ready within %v", readyTimeout)
+		}
+	}()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !answers(ctx, url) {
+		select {
 		case <-ticker.C:
+		case <-ctx.Done():
+			if p.Stopped() {
+				return fmt.Errorf("ended before it was ready: %v", p.err)
+			}
+			return fmt.Errorf("not ready within %v", readyTimeout)
 		}
 	}
+	return nil
 }
 
 func answers(ctx context.Context, url string) bool {
@@ -152,18 +124,6 @@ func logFile(tb testing.TB, name string) *os.File {
 		tb.Fatal(err)
 	}
 	return f
-}
-
-// FreeAddress returns a loopback address whose port was free a moment ago. Should another process take it first, the server
-// that was to have it ends before it is ready, and its log says why.
-func FreeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // build is Tool.Build for a test.

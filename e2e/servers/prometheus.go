@@ -3,8 +3,11 @@ package servers
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 // Job is one scrape job of a Prometheus.
@@ -23,6 +26,12 @@ type PrometheusConfig struct {
 	Features []string
 	// Promote are resource attributes that become labels of what is pushed.
 	Promote []string
+	// Basic is the user:password that every request needs, OTLP too; empty for none.
+	Basic string
+	// Lookback is how old the latest sample of a series may be; empty for the default.
+	Lookback string
+
+	addresses picker
 }
 
 // features: exemplars and zero samples from start times are stored, and a series carries its type and unit, so that
@@ -34,6 +43,8 @@ type Prometheus struct {
 	*Process
 	// URL is its address, without a slash at the end.
 	URL string
+
+	api string // the same, with user and password where they are needed
 }
 
 // OTLP is where OTLP over HTTP is pushed to.
@@ -42,17 +53,41 @@ func (p *Prometheus) OTLP() string { return p.URL + "/api/v1/otlp/v1/metrics" }
 // StartPrometheus starts a Prometheus that scrapes what cfg says and takes OTLP.
 func StartPrometheus(tb testing.TB, cfg PrometheusConfig) *Prometheus {
 	tb.Helper()
-	dir, address := tb.TempDir(), FreeAddress(tb)
-	p := &Prometheus{URL: "http://" + address}
-	p.Process = start(tb, "prometheus", build(tb, PrometheusTool), p.URL+"/-/ready",
+	dir := tb.TempDir()
+	args := append(cfg.options(tb, dir),
 		"--config.file="+write(tb, dir, "prometheus.yml", cfg.yaml()),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+address,
 		"--web.enable-otlp-receiver",
 		"--enable-feature="+strings.Join(append(features, cfg.Features...), ","),
 		"--log.level=warn",
 	)
+	p := &Prometheus{}
+	p.Process = StartProcess(tb, "prometheus", build(tb, PrometheusTool), func() Launch {
+		address := cfg.addresses.pick(tb)
+		p.URL, p.api = "http://"+address, "http://"+address
+		if cfg.Basic != "" {
+			p.api = "http://" + cfg.Basic + "@" + address
+		}
+		return Launch{Ready: p.api + "/-/ready", Args: slices.Concat(args, []string{"--web.listen-address=" + address})}
+	})
 	return p
+}
+
+// options are the flags for what is not always asked for.
+func (cfg PrometheusConfig) options(tb testing.TB, dir string) (out []string) {
+	tb.Helper()
+	if cfg.Lookback != "" {
+		out = append(out, "--query.lookback-delta="+cfg.Lookback)
+	}
+	if cfg.Basic != "" {
+		user, password, _ := strings.Cut(cfg.Basic, ":")
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, "--web.config.file="+write(tb, dir, "web.yml", fmt.Sprintf("basic_auth_users: {%q: %q}\n", user, hash)))
+	}
+	return out
 }
 
 // yaml writes cfg. The translation of names is Prometheus's default; what it leaves out by default, the scope and the
@@ -85,9 +120,4 @@ func (j Job) yaml() string {
 func Promtool(tb testing.TB) string {
 	tb.Helper()
 	return build(tb, PromtoolTool)
-}
-
-// PrometheusAt is for a server that has Prometheus's query API.
-func PrometheusAt(process *Process, url string) *Prometheus {
-	return &Prometheus{Process: process, URL: url}
 }

@@ -38,7 +38,7 @@ type Histogram struct {
 // Query runs a PromQL expression now and fails the test when Prometheus does not take it.
 func (p *Prometheus) Query(expression string) []Sample {
 	p.tb.Helper()
-	samples, err := p.query(expression)
+	samples, err := p.query(expression, time.Time{})
 	if err != nil {
 		p.tb.Fatalf("prometheus: %s: %v", expression, err)
 	}
@@ -47,7 +47,12 @@ func (p *Prometheus) Query(expression string) []Sample {
 
 // Has says whether an expression returns anything. An expression that Prometheus does not take is an error.
 func (p *Prometheus) Has(expression string) (bool, error) {
-	samples, err := p.query(expression)
+	return p.HasAt(expression, time.Time{})
+}
+
+// HasAt is Has at another time than now.
+func (p *Prometheus) HasAt(expression string, at time.Time) (bool, error) {
+	samples, err := p.query(expression, at)
 	return len(samples) > 0, err
 }
 
@@ -97,12 +102,17 @@ type answer struct {
 	Histogram []json.RawMessage
 }
 
-func (p *Prometheus) query(expression string) ([]Sample, error) {
+// query runs an expression now, which is the zero time, or then.
+func (p *Prometheus) query(expression string, at time.Time) ([]Sample, error) {
 	var data struct {
 		ResultType string
 		Result     json.RawMessage
 	}
-	if err := p.get("/api/v1/query", url.Values{"query": {expression}}, &data); err != nil {
+	parameters := url.Values{"query": {expression}}
+	if !at.IsZero() {
+		parameters.Set("time", unix(at))
+	}
+	if err := p.get("/api/v1/query", parameters, &data); err != nil {
 		return nil, err
 	}
 	if data.ResultType == "scalar" {
@@ -155,7 +165,7 @@ func point(pair []any) Point {
 }
 
 func (p *Prometheus) get(path string, parameters url.Values, into any) error {
-	resp, err := http.Get(p.URL + path + "?" + parameters.Encode())
+	resp, err := http.Get(p.api + path + "?" + parameters.Encode())
 	if err != nil {
 		return err
 	}

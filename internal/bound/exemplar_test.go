@@ -2,6 +2,7 @@ package bound_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func keepAllView(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 
 // TestExemplars compares every exemplar, with the attributes that the view keeps off the series.
 func TestExemplars(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))) // the size of a reservoir
 	views := map[string]sdkmetric.View{"default reservoirs": nil, "the view's reservoirs": keepAllView}
 	filters := map[string]exemplar.Filter{"trace based": exemplar.TraceBasedFilter, "on": exemplar.AlwaysOnFilter, "off": exemplar.AlwaysOffFilter}
 	for viewName, view := range views {

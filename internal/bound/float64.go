@@ -3,6 +3,7 @@ package bound
 import (
 	"context"
 	"math"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -103,13 +104,15 @@ func (i *float64Histogram) Bind(attrs ...attribute.KeyValue) metric.Float64Histo
 
 type boundFloat64Histogram struct {
 	embedded.Float64Histogram
+	// data is that of the quick series.
+	data atomic.Pointer[histogramData[float64]]
 	handle[float64, metric.RecordOption]
 	inner recorder[float64]
 }
 
 func (b *boundFloat64Histogram) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
-	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.hist.record(v)
+	if d := b.data.Load(); d != nil && len(opts) == 0 {
+		d.record(v)
 		return
 	}
 	b.record(ctx, v, opts)
@@ -118,6 +121,9 @@ func (b *boundFloat64Histogram) Record(ctx context.Context, v float64, opts ...m
 func (b *boundFloat64Histogram) record(ctx context.Context, v float64, opts []metric.RecordOption) {
 	if !b.measure(ctx, v, opts, recordAttributes) {
 		b.inner.Record(ctx, v, b.options(opts)...)
+	}
+	if s := b.quick.Load(); s != nil {
+		b.data.Store(s.hist)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // histogramData is one series of a histogram: a distribution, and further ones where goroutines collide.
 type histogramData[N number] struct {
-	*buckets
+	bounds
 	spread atomic.Pointer[[]*distribution[N]]
 	base   distribution[N]
 }
@@ -27,15 +27,38 @@ type distribution[N number] struct {
 	counts   []uint64
 }
 
-// histogramSeries puts a series and what its histogram needs into one allocation.
-type histogramSeries[N number] struct {
-	series[N]
-	data histogramData[N]
-}
+// The types here put a series and all that its histogram needs into one allocation, next to each other: a
+// service that has just done something else finds nothing of it in the cache.
+type (
+	histogramSeries[N number] struct {
+		series[N]
+		data histogramData[N]
+	}
+	smallHistogramSeries[N number] struct {
+		histogramSeries[N]
+		counts [8]uint64
+	}
+	commonHistogramSeries[N number] struct {
+		histogramSeries[N]
+		counts [16]uint64
+	}
+)
 
 func newHistogramSeries[N number](b *buckets) *series[N] {
-	s := &histogramSeries[N]{data: histogramData[N]{buckets: b}}
-	s.data.base.counts = make([]uint64, len(b.bounds)+1)
+	var s *histogramSeries[N]
+	var counts []uint64
+	switch n := len(b.bounds) + 1; {
+	case n <= 8:
+		one := new(smallHistogramSeries[N])
+		s, counts = &one.histogramSeries, one.counts[:n]
+	case n <= 16:
+		one := new(commonHistogramSeries[N])
+		s, counts = &one.histogramSeries, one.counts[:n]
+	default:
+		s, counts = new(histogramSeries[N]), make([]uint64, n)
+	}
+	s.data.bounds = b.bounds
+	s.data.base.counts = counts
 	s.hist = &s.data
 	return &s.series
 }

@@ -2,6 +2,7 @@ package bound
 
 import (
 	"context"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -100,13 +101,15 @@ func (i *int64Histogram) Bind(attrs ...attribute.KeyValue) metric.Int64Histogram
 
 type boundInt64Histogram struct {
 	embedded.Int64Histogram
+	// data is that of the quick series.
+	data atomic.Pointer[histogramData[int64]]
 	handle[int64, metric.RecordOption]
 	inner recorder[int64]
 }
 
 func (b *boundInt64Histogram) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
-	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.hist.record(v)
+	if d := b.data.Load(); d != nil && len(opts) == 0 {
+		d.record(v)
 		return
 	}
 	b.record(ctx, v, opts)
@@ -115,6 +118,9 @@ func (b *boundInt64Histogram) Record(ctx context.Context, v int64, opts ...metri
 func (b *boundInt64Histogram) record(ctx context.Context, v int64, opts []metric.RecordOption) {
 	if !b.measure(ctx, v, opts, recordAttributes) {
 		b.inner.Record(ctx, v, b.options(opts)...)
+	}
+	if s := b.quick.Load(); s != nil {
+		b.data.Store(s.hist)
 	}
 }
 

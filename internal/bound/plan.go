@@ -137,38 +137,42 @@ func increasing(boundaries []float64) bool {
 
 // buckets is what all series of a histogram have in common.
 type buckets struct {
-	bounds          []float64
+	bounds          bounds
 	noMinMax, noSum bool
 }
 
 func newBuckets(a sdkmetric.AggregationExplicitBucketHistogram, noSum bool) *buckets {
-	bounds := slices.Clone(a.Boundaries)
-	slices.Sort(bounds)
-	return &buckets{bounds: bounds, noMinMax: a.NoMinMax, noSum: noSum}
+	sorted := slices.Clone(a.Boundaries)
+	slices.Sort(sorted)
+	return &buckets{bounds: sorted, noMinMax: a.NoMinMax, noSum: noSum}
 }
 
-// linearBounds is the number of boundaries up to which walking them is quicker than bisecting: measured.
+// bounds are the upper bounds of the buckets but the last, in ascending order.
+type bounds []float64
+
+// linearBounds is the number of bounds up to which they are walked. For values that are spread evenly
+// bisecting is quicker by some nanoseconds (6 of 12 at 14 bounds, none at 32); for those that gather in
+// the first buckets, as latencies do, walking is.
 const linearBounds = 32
 
 // index returns the bucket of v: the first whose bound is not below it. Not-a-number is above every bound.
-func (b *buckets) index(v float64) int {
-	bounds := b.bounds
-	if len(bounds) > linearBounds {
+func (b bounds) index(v float64) int {
+	if len(b) > linearBounds {
 		return b.bisect(v)
 	}
-	for i, bound := range bounds {
+	for i, bound := range b {
 		if v <= bound {
 			return i
 		}
 	}
-	return len(bounds)
+	return len(b)
 }
 
-func (b *buckets) bisect(v float64) int {
-	lo, hi := 0, len(b.bounds)
+func (b bounds) bisect(v float64) int {
+	lo, hi := 0, len(b)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if v <= b.bounds[mid] {
+		if v <= b[mid] {
 			hi = mid
 		} else {
 			lo = mid + 1

@@ -204,13 +204,13 @@ func TestTableFindsWhatWasAdded(t *testing.T) {
 
 func TestBucketIndex(t *testing.T) {
 	for _, n := range []int{0, 1, 15, linearBounds, linearBounds + 1, 200} {
-		b := &buckets{}
+		var b bounds
 		for i := range n {
-			b.bounds = append(b.bounds, float64(2*i))
+			b = append(b, float64(2*i))
 		}
 		for v := -1.; v <= float64(2*n+1); v += .5 {
 			want := 0
-			for want < n && v > b.bounds[want] {
+			for want < n && v > b[want] {
 				want++
 			}
 			if got := b.index(v); got != want {

@@ -54,8 +54,10 @@ func Measure(o Options, contestants []Contestant) Result {
 	return r
 }
 
-// Turns measures every contestant n times, each time in another order, and returns the medians. The first
-// turn of a round begins with another contestant than that of the round before.
+// Turns measures every contestant n times, each time in another order. The first turn of a round begins
+// with another contestant than that of the round before. The first contestant is the yardstick: what is
+// returned for it is its median, and for another one the median of its ratios to the yardstick in the same
+// turn, times that. A machine's good and bad moments are longer than a turn.
 func Turns(round, n, contestants int, measure func(i int) Sample) []Sample {
 	all := make([][]Sample, contestants)
 	for turn := range n {
@@ -65,11 +67,24 @@ func Turns(round, n, contestants int, measure func(i int) Sample) []Sample {
 		}
 	}
 	medians := make([]Sample, contestants)
-	for i, s := range all {
-		slices.SortFunc(s, func(a, b Sample) int { return cmp.Compare(a.Cost, b.Cost) })
-		medians[i] = s[len(s)/2]
+	for i := range all {
+		medians[i] = all[i][median(n, func(turn int) float64 { return all[i][turn].Cost })]
+	}
+	for i := range all {
+		ratio := func(turn int) float64 { return all[i][turn].Cost / all[0][turn].Cost }
+		medians[i].Cost = ratio(median(n, ratio)) * medians[0].Cost
 	}
 	return medians
+}
+
+// median returns which of n values is the median.
+func median(n int, value func(i int) float64) int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(value(a), value(b)) })
+	return order[n/2]
 }
 
 // calibrate returns how often c has to do its work to last for slice. The first measurement fills

@@ -1,4 +1,5 @@
-// Package batch cuts metric data into pieces by its data points, without copying or changing them.
+// Package batch cuts metric data, and encoded OTLP requests, into pieces by their data points, without
+// changing them.
 package batch
 
 import (

@@ -94,9 +94,8 @@ func (c *lineChecker) check(line string) error {
 	return nil
 }
 
-// exemplarAllowed lets counters without _total have exemplars too, as expfmt does: their type is unknown.
 func (c *lineChecker) exemplarAllowed(name string) bool {
-	return c.openMetrics && (c.typ == "unknown" || c.typ == "counter" && strings.HasSuffix(name, "_total") ||
+	return c.openMetrics && (c.typ == "counter" && strings.HasSuffix(name, "_total") ||
 		c.typ == "histogram" && strings.HasSuffix(name, "_bucket"))
 }
 

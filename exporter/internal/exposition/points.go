@@ -75,11 +75,11 @@ func (p scalars[N]) render(s *session, _ *stream, i int, block string) {
 	dp := &p[i]
 	s.begin(&s.fam.sample, block)
 	s.value(float64(dp.Value))
-	if s.openMetrics && s.fam.kind == kindCounter && len(dp.Exemplars) > 0 {
+	if s.openMetrics && s.counter && len(dp.Exemplars) > 0 {
 		appendExemplar(s, &dp.Exemplars[len(dp.Exemplars)-1])
 	}
 	s.out.buf = append(s.out.buf, '\n')
-	if s.created && s.fam.counted {
+	if s.created && s.counter {
 		s.createdLine(block, dp.StartTime)
 	}
 }

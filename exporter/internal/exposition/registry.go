@@ -128,19 +128,20 @@ func (s *session) encodeRegistryFamily(rf registryFamily, in Input) {
 	if len(out.Metric) == 0 {
 		return
 	}
-	if s.openMetrics && out.GetType() == dto.MetricType_COUNTER && s.baseTaken(rf.name) {
+	if s.openMetrics && out.GetType() == dto.MetricType_COUNTER && s.noCounter(rf.name) {
 		out = asUnknown(out)
 	}
 	s.result.Series += len(out.Metric)
 	s.writeFamily(out)
 }
 
-// baseTaken reports whether a counter's name without _total is another family's. To OpenMetrics the
-// two would be one family, so the counter is shown as of unknown type, under its whole name.
-func (s *session) baseTaken(name string) bool {
+// noCounter reports whether OpenMetrics has no counter of that name: because it does not end in _total, or
+// because it is another family's without that, and the two would be one. It is shown as of unknown type,
+// under its whole name.
+func (s *session) noCounter(name string) bool {
 	base, total := strings.CutSuffix(name, "_total")
 	if !total {
-		return false
+		return true
 	}
 	_, ok := s.shown(base)
 	return ok || s.gathered(base)

@@ -23,7 +23,8 @@ type session struct {
 	openMetrics, created bool
 	registryScheme       model.EscapingScheme
 	fam                  *family
-	written              bool // the family's header
+	counter              bool // to OpenMetrics, the family is one
+	written              bool // its header
 	touched              uint64
 
 	parts     []part
@@ -168,6 +169,7 @@ func (s *session) encodeFamily(fam *family, parts []part, in Input) {
 	created := s.created
 	defer func() { s.created = created }()
 	s.created = created && !s.createdClashes(fam)
+	s.counter = fam.kind == kindCounter && !s.noCounter(fam.name)
 	for i := range parts {
 		if n := parts[i].duplicates; n > 0 {
 			s.result.drop(parts[i].dropped(ReasonDuplicateSeries), n)
@@ -196,10 +198,8 @@ func (s *session) encodeFamily(fam *family, parts []part, in Input) {
 
 // createdClashes reports whether another family has lines of the name of this one's _created.
 func (s *session) createdClashes(fam *family) bool {
-	if _, ok := s.shown(fam.createdName); ok || s.gathered(fam.createdName) {
-		return true
-	}
-	return fam.counted && s.baseTaken(fam.name)
+	_, ok := s.shown(fam.createdName)
+	return ok || s.gathered(fam.createdName)
 }
 
 // lookahead is how many points are touched before the first of them is rendered.
@@ -238,7 +238,7 @@ func (s *session) header() {
 	switch {
 	case !s.openMetrics:
 		s.out.buf = append(s.out.buf, s.fam.header...)
-	case s.fam.counted && s.baseTaken(s.fam.name):
+	case s.fam.counted && !s.counter:
 		s.out.buf = append(s.out.buf, s.fam.headerUnknown...)
 	default:
 		s.out.buf = append(s.out.buf, s.fam.headerOpenMetrics...)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -86,15 +87,17 @@ func TestFreshDoesNotJoin(t *testing.T) {
 	}
 }
 
-func TestHangingRunHoldsOneGoroutine(t *testing.T) {
+func TestHangingRunHoldsOneGoroutine(t *testing.T) { synctest.Test(t, hang) }
+
+func hang(t *testing.T) {
 	gate := newGate()
 	g := flight.New(gate.run, nil, time.Minute)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
 	before := runtime.NumGoroutine()
 	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		_, release, err := g.Do(ctx, false)
 		release()
+		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("got %v, want the deadline", err)
 		}
@@ -106,6 +109,8 @@ func TestHangingRunHoldsOneGoroutine(t *testing.T) {
 	if n := runtime.NumGoroutine() - before; n > 5 {
 		t.Fatalf("%d goroutines are left of 20 calls", n)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
 	if err := g.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Close returned %v while the run hangs, want the deadline", err)
 	}

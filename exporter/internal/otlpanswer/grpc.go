@@ -29,7 +29,17 @@ func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error) Ans
 	return a
 }
 
+// cutOff reports whether the other side, mostly a proxy whose backend is gone, ended the call without a
+// status. grpc-go then makes up a code, which may be any.
+func cutOff(s *status.Status) bool {
+	return s.Code() != codes.DeadlineExceeded && (strings.HasPrefix(s.Message(), "stream terminated by RST_STREAM") ||
+		strings.HasPrefix(s.Message(), "server closed the stream without sending trailers"))
+}
+
 func grpcReason(s *status.Status) Reason {
+	if cutOff(s) {
+		return Reset
+	}
 	switch s.Code() {
 	case codes.Unauthenticated:
 		return Unauthenticated
@@ -73,10 +83,11 @@ func unavailable(message string) Reason {
 		text   string
 		reason Reason
 	}{
-		{"connection refused", Refused},
+		{"name resolver error", DNS}, // before the ways in which a name server may fail
+		{"record lookup error", DNS},
 		{"no such host", DNS},
 		{"produced zero addresses", DNS},
-		{"name resolver error", DNS},
+		{"connection refused", Refused},
 		{"authentication handshake failed", TLS},
 		{"first record does not look like a TLS handshake", TLS},
 		{"error reading server preface", Network},
@@ -106,7 +117,7 @@ func unknown(message string) Reason {
 func grpcAmbiguous(s *status.Status, r Reason) bool {
 	switch r {
 	case Timeout, Canceled, Reset:
-		return !strings.Contains(s.Message(), "while dialing")
+		return !strings.Contains(s.Message(), "while dialing") && !strings.Contains(s.Message(), "REFUSED_STREAM")
 	default:
 		return false
 	}

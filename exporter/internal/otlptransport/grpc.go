@@ -28,12 +28,18 @@ import (
 func NewGRPC(cfg Config) (Client, error) {
 	c := &grpcClient{cfg: cfg, metadata: metadata.New(cfg.Headers)}
 	target, options := c.dialOptions()
-	conn, err := grpc.NewClient(target, options...)
+	conn, err := newConnection(target, options)
 	if err != nil {
 		return nil, fmt.Errorf("otlp over grpc: %w", err)
 	}
+	// The upstream exporter's own connection is never made: its calls end in c.intercept.
+	front, err := grpc.NewClient(target, append(options, grpc.WithUnaryInterceptor(c.intercept))...)
+	if err != nil {
+		conn.close()
+		return nil, fmt.Errorf("otlp over grpc: %w", err)
+	}
 	up, err := otlpmetricgrpc.New(context.Background(),
-		otlpmetricgrpc.WithGRPCConn(conn), // takes the place of endpoint, security, compression and dialing
+		otlpmetricgrpc.WithGRPCConn(front), // takes the place of endpoint, security, compression and dialing
 		otlpmetricgrpc.WithHeaders(map[string]string{}),
 		otlpmetricgrpc.WithTimeout(cfg.Timeout),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: false}),
@@ -41,18 +47,19 @@ func NewGRPC(cfg Config) (Client, error) {
 		otlpmetricgrpc.WithTemporalitySelector(sdkmetric.CumulativeTemporalitySelector),
 		otlpmetricgrpc.WithAggregationSelector(sdkmetric.DefaultAggregationSelector),
 	)
+	c.conn, c.front, c.up = conn, front, up
 	if err != nil {
-		_ = conn.Close() // nothing was sent on it
+		c.Close()
 		return nil, fmt.Errorf("otlp over grpc: %w", err)
 	}
-	c.conn, c.up = conn, up
 	return c, nil
 }
 
 type grpcClient struct {
 	cfg      Config
 	metadata metadata.MD
-	conn     *grpc.ClientConn
+	conn     *connection
+	front    *grpc.ClientConn
 	up       uploader
 }
 
@@ -63,7 +70,6 @@ func (c *grpcClient) dialOptions() (target string, options []grpc.DialOption) {
 		grpc.WithUserAgent(c.cfg.UserAgent),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithUnaryInterceptor(c.intercept),
 		grpc.WithStatsHandler(byteCounter{}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
@@ -105,18 +111,21 @@ func (c *grpcClient) Replay(ctx context.Context, request []byte) otlpanswer.Answ
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	sent := new(call)
-	_, err := colmetricpb.NewMetricsServiceClient(c.conn).Export(withCall(ctx, sent), message)
+	_, err := colmetricpb.NewMetricsServiceClient(c.front).Export(withCall(ctx, sent), message)
 	if !sent.done {
 		return unsent(ctx, err)
 	}
 	return sent.answer
 }
 
-func (c *grpcClient) Close() { _ = c.conn.Close() } // a second Close is all that can fail
+func (c *grpcClient) Close() {
+	c.conn.close()
+	_ = c.front.Close() // a second Close is all that can fail
+}
 
 // intercept stands between the upstream exporter and the connection.
 func (c *grpcClient) intercept(ctx context.Context, method string, req, reply any,
-	conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
+	_ *grpc.ClientConn, _ grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
 	sent := callFrom(ctx)
 	if sent.encode {
@@ -124,24 +133,21 @@ func (c *grpcClient) intercept(ctx context.Context, method string, req, reply an
 		sent.body, sent.done = body, true
 		return err
 	}
-	// A connection waiting out gRPC's own back-off would fail at once; when to try is decided above.
-	conn.ResetConnectBackoff()
-	sent.answer = c.invoke(ctx, sent, method, req, reply, conn, invoke, options)
+	sent.answer = c.invoke(ctx, sent, method, req, reply, options)
 	sent.done = true
 	return nil
 }
 
-func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req, reply any,
-	conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options []grpc.CallOption,
-) otlpanswer.Answer {
+func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req, reply any, options []grpc.CallOption) otlpanswer.Answer {
 	size := int64(proto.Size(req.(proto.Message)))
 	if a, over := tooLarge(size, c.cfg.MaxRequestBytes); over {
 		return a
 	}
-	err := invoke(metadata.NewOutgoingContext(ctx, c.metadata), method, req, reply, conn, options...)
+	err := c.conn.invoke(metadata.NewOutgoingContext(ctx, c.metadata), method, req, reply, options)
 	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
 	a := otlpanswer.FromGRPC(response, err)
-	a.Bytes = max(sent.answer.Bytes, 0)
+	a.Bytes = sent.answer.Bytes
+	a.Ambiguous = a.Ambiguous && a.Bytes > 0 // otherwise there was no connection to send it on
 	return a
 }
 

@@ -8,7 +8,9 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -112,13 +114,17 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	req, err := c.request(ctx, open, size)
 	if err != nil {
 		return otlpanswer.Answer{Reason: otlpanswer.Encode, Detail: otlpanswer.FirstLine([]byte(err.Error()))}
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return c.failed(ctx, err)
+		a := c.failed(ctx, err)
+		a.Ambiguous = a.Ambiguous && connected.Load()
+		return a
 	}
 	defer resp.Body.Close()
 	a := otlpanswer.FromHTTP(resp, time.Now())

@@ -8,22 +8,17 @@ import (
 	"path/filepath"
 )
 
-// Verdict says what became of a request that Drain handed out.
-type Verdict int
+// Request is what is kept: bytes, and how many data points they hold.
+type Request struct {
+	Body   []byte
+	Points int64
+}
 
-const (
-	// Keep leaves the request where it is and ends the draining.
-	Keep Verdict = iota
-	// Done removes it: it was sent.
-	Done
-	// Discard removes it and counts it as dropped: it never will be.
-	Discard
-)
-
-// Drain hands the requests to send, oldest first, until one is kept or none is left. No other
-// process drains meanwhile: then it returns [ErrBusy]. Corrupt files are set aside, and requests that
-// are too old dropped. left reports whether requests remain.
-func (s *Spool) Drain(send func(request []byte, points int64) Verdict) (left bool, err error) {
+// Drain hands the requests to send, oldest first. send returns what is still to be sent of a request,
+// which takes its place and ends the draining; or the zero Request when there is nothing more to do
+// with it, which removes it. No other process drains meanwhile: then Drain returns [ErrBusy]. Corrupt
+// files are set aside, and requests that are too old dropped. left reports whether requests remain.
+func (s *Spool) Drain(send func(Request) (rest Request)) (left bool, err error) {
 	all := s.entries()
 	if len(all) == 0 {
 		return false, nil
@@ -43,8 +38,8 @@ func (s *Spool) Drain(send func(request []byte, points int64) Verdict) (left boo
 	return false, nil
 }
 
-func (s *Spool) handOut(e entry, send func([]byte, int64) Verdict) (kept bool, err error) {
-	request, points, err := s.read(e)
+func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err error) {
+	request, err := s.read(e)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -53,15 +48,23 @@ func (s *Spool) handOut(e entry, send func([]byte, int64) Verdict) (kept bool, e
 	case err != nil:
 		return true, fmt.Errorf("spool: %w", err)
 	}
-	switch send(request, points) {
-	case Done:
+	rest := send(request)
+	switch len(rest.Body) {
+	case 0:
 		return false, s.remove(e)
-	case Discard:
-		s.drop(e)
-		return false, nil
-	default:
+	case len(request.Body):
 		return true, nil
+	default:
+		return true, s.replace(e, rest)
 	}
+}
+
+// replace puts what is left of a request in its place.
+func (s *Spool) replace(e entry, rest Request) error {
+	if err := s.write(e.name, encode(rest)); err != nil {
+		return fmt.Errorf("spool: a request of which a part was sent cannot be replaced and will be sent again: %w", err)
+	}
+	return nil
 }
 
 func (s *Spool) remove(e entry) error {

@@ -31,7 +31,7 @@ func open(tb testing.TB, cfg spool.Config) *spool.Spool {
 func put(tb testing.TB, s *spool.Spool, requests ...string) {
 	tb.Helper()
 	for _, r := range requests {
-		if err := s.Put([]byte(r), 1); err != nil {
+		if err := s.Put(spool.Request{Body: []byte(r), Points: 1}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -40,12 +40,12 @@ func put(tb testing.TB, s *spool.Spool, requests ...string) {
 func drained(tb testing.TB, s *spool.Spool) []string {
 	tb.Helper()
 	var out []string
-	left, err := s.Drain(func(request []byte, points int64) spool.Verdict {
-		out = append(out, string(request))
-		if points != 1 {
-			tb.Errorf("%q has %d points, want 1", request, points)
+	left, err := s.Drain(func(r spool.Request) (rest spool.Request) {
+		out = append(out, string(r.Body))
+		if r.Points != 1 {
+			tb.Errorf("%q has %d points, want 1", r.Body, r.Points)
 		}
-		return spool.Done
+		return rest
 	})
 	if left || err != nil {
 		tb.Errorf("left %v, %v", left, err)
@@ -71,18 +71,44 @@ func TestRequestsComeOutInOrderOnce(t *testing.T) {
 
 func TestDrainStopsAtWhatIsKept(t *testing.T) {
 	s := open(t, spool.Config{Dir: t.TempDir()})
-	put(t, s, "sent", "refused", "kept", "after")
-	left, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
-		return map[string]spool.Verdict{"sent": spool.Done, "refused": spool.Discard, "kept": spool.Keep}[string(request)]
+	put(t, s, "sent", "kept", "after")
+	left, err := s.Drain(func(r spool.Request) spool.Request {
+		if string(r.Body) == "sent" {
+			return spool.Request{}
+		}
+		return r
 	})
 	if !left || err != nil {
 		t.Errorf("left %v, %v", left, err)
 	}
-	if d := s.Dropped(); d.Requests != 1 || d.Points != 1 {
-		t.Errorf("dropped %+v", d)
-	}
 	if got := drained(t, s); !slices.Equal(got, []string{"kept", "after"}) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What is left of a request takes its place in the order, and its age.
+func TestTheRestOfARequestTakesItsPlace(t *testing.T) {
+	now := time.Now()
+	cfg := spool.Config{Dir: t.TempDir(), MaxAge: time.Hour, Now: func() time.Time { return now }}
+	s := open(t, cfg)
+	if err := s.Put(spool.Request{Body: []byte("sent and unsent"), Points: 3}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(50 * time.Minute)
+	put(t, s, "after")
+	left, err := s.Drain(func(spool.Request) spool.Request { return spool.Request{Body: []byte("unsent"), Points: 1} })
+	if !left || err != nil {
+		t.Errorf("left %v, %v", left, err)
+	}
+	var next string
+	left, err = s.Drain(func(r spool.Request) spool.Request { next = string(r.Body); return r })
+	if !left || err != nil || next != "unsent" {
+		t.Errorf("next is %q, left %v, %v", next, left, err)
+	}
+	now = now.Add(20 * time.Minute)
+	expired := open(t, cfg)
+	if got := drained(t, expired); !slices.Equal(got, []string{"after"}) || expired.Dropped().Points != 1 {
+		t.Errorf("got %q, dropped %+v", got, expired.Dropped())
 	}
 }
 
@@ -98,7 +124,7 @@ func TestBoundsDropTheOldest(t *testing.T) {
 	if len(got) != 3 || got[0][0] != '7' || s.Dropped().Points != 7 {
 		t.Errorf("kept %q, dropped %+v", got, s.Dropped())
 	}
-	if err := s.Put(make([]byte, 200), 1); err == nil {
+	if err := s.Put(spool.Request{Body: make([]byte, 200), Points: 1}); err == nil {
 		t.Error("a request over the limit by itself was taken")
 	}
 }
@@ -172,11 +198,12 @@ func TestOneDrainsAtATime(t *testing.T) {
 	dir := t.TempDir()
 	a, b := open(t, spool.Config{Dir: dir}), open(t, spool.Config{Dir: dir})
 	put(t, a, "x")
-	_, err := a.Drain(func([]byte, int64) spool.Verdict {
-		if _, err := b.Drain(func([]byte, int64) spool.Verdict { return spool.Done }); !errors.Is(err, spool.ErrBusy) {
+	done := func(spool.Request) (rest spool.Request) { return rest }
+	_, err := a.Drain(func(spool.Request) (rest spool.Request) {
+		if _, err := b.Drain(done); !errors.Is(err, spool.ErrBusy) {
 			t.Errorf("a second drain: %v", err)
 		}
-		return spool.Done
+		return rest
 	})
 	if err != nil {
 		t.Error(err)
@@ -194,11 +221,11 @@ func TestConcurrentSafe(t *testing.T) {
 			s := open(t, spool.Config{Dir: dir})
 			for i := range each {
 				put(t, s, fmt.Sprint(w, "/", i))
-				_, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
+				_, err := s.Drain(func(r spool.Request) (rest spool.Request) {
 					mu.Lock()
 					defer mu.Unlock()
-					seen[string(request)]++
-					return spool.Done
+					seen[string(r.Body)]++
+					return rest
 				})
 				if err != nil && !errors.Is(err, spool.ErrBusy) {
 					t.Error(err)
@@ -253,9 +280,9 @@ func FuzzForeignContent(f *testing.F) {
 			t.Fatal(err)
 		}
 		var got [][]byte
-		if _, err := s.Drain(func(request []byte, _ int64) spool.Verdict {
-			got = append(got, bytes.Clone(request))
-			return spool.Done
+		if _, err := s.Drain(func(r spool.Request) (rest spool.Request) {
+			got = append(got, bytes.Clone(r.Body))
+			return rest
 		}); err != nil {
 			t.Fatal(err)
 		}

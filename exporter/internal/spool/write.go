@@ -23,16 +23,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errCorrupt = errors.New("corrupt")
 
-// Put keeps a request that has points data points. When it returns nil the request survives a
-// crash. It drops the oldest requests if the bounds ask for that, and refuses one that is over them
+// Put keeps a request. When it returns nil the request survives a crash. It drops the oldest requests if the bounds ask for that, and refuses one that is over them
 // by itself.
-func (s *Spool) Put(request []byte, points int64) error {
-	size := int64(headerSize + len(request))
+func (s *Spool) Put(r Request) error {
+	size := int64(headerSize + len(r.Body))
 	if size > s.maxBytes {
 		return fmt.Errorf("spool: a request of %d bytes is over the limit of %d", size, s.maxBytes)
 	}
 	s.makeRoom(size)
-	if err := s.write(encode(request, points)); err != nil {
+	if err := s.write(s.newName(), encode(r)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
@@ -61,7 +60,8 @@ func (s *Spool) expire(all []entry) []entry {
 	return all
 }
 
-func (s *Spool) write(content []byte) (err error) {
+// write makes content appear under name, whole or not at all.
+func (s *Spool) write(name string, content []byte) (err error) {
 	f, err := os.CreateTemp(s.dir, "*"+partialSuffix)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *Spool) write(content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(partial, filepath.Join(s.dir, s.newName())); err != nil {
+	if err := os.Rename(partial, filepath.Join(s.dir, name)); err != nil {
 		return err
 	}
 	return syncDir(s.dir)
@@ -101,39 +101,39 @@ func parseName(name string) (time.Time, bool) {
 	return time.Unix(0, nanos), true
 }
 
-func encode(request []byte, points int64) []byte {
-	out := make([]byte, 0, headerSize+len(request))
+func encode(r Request) []byte {
+	out := make([]byte, 0, headerSize+len(r.Body))
 	out = append(out, magic...)
 	out = append(out, 0, 0, 0, 0)
-	out = binary.BigEndian.AppendUint64(out, uint64(points))
-	out = append(out, request...)
+	out = binary.BigEndian.AppendUint64(out, uint64(r.Points))
+	out = append(out, r.Body...)
 	binary.BigEndian.PutUint32(out[len(magic):], crc32.Checksum(out[len(magic)+4:], castagnoli))
 	return out
 }
 
-func decode(content []byte) (request []byte, points int64, err error) {
+func decode(content []byte) (Request, error) {
 	if len(content) < headerSize || string(content[:len(magic)]) != magic {
-		return nil, 0, errCorrupt
+		return Request{}, errCorrupt
 	}
 	sum := binary.BigEndian.Uint32(content[len(magic):])
 	if sum != crc32.Checksum(content[len(magic)+4:], castagnoli) {
-		return nil, 0, errCorrupt
+		return Request{}, errCorrupt
 	}
-	return content[headerSize:], int64(binary.BigEndian.Uint64(content[len(magic)+4:])), nil
+	return Request{Body: content[headerSize:], Points: int64(binary.BigEndian.Uint64(content[len(magic)+4:]))}, nil
 }
 
-func (s *Spool) read(e entry) (request []byte, points int64, err error) {
+func (s *Spool) read(e entry) (Request, error) {
 	content, err := os.ReadFile(filepath.Join(s.dir, e.name))
 	if err != nil {
-		return nil, 0, err
+		return Request{}, err
 	}
 	return decode(content)
 }
 
 // pointsOf is zero for what cannot be read.
 func (s *Spool) pointsOf(e entry) int64 {
-	_, points, _ := s.read(e)
-	return points
+	r, _ := s.read(e)
+	return r.Points
 }
 
 // setAside takes a corrupt file out of the way and keeps it.

@@ -1,0 +1,125 @@
+package batch
+
+import (
+	"fmt"
+
+	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Request is an OTLP request that can be cut.
+type Request struct {
+	message *colmetricpb.ExportMetricsServiceRequest
+	points  int
+}
+
+// Decode reads an encoded request.
+func Decode(encoded []byte) (*Request, error) {
+	r := &Request{message: new(colmetricpb.ExportMetricsServiceRequest)}
+	if err := proto.Unmarshal(encoded, r.message); err != nil {
+		return nil, fmt.Errorf("not an OTLP request: %w", err)
+	}
+	for _, rm := range r.message.GetResourceMetrics() {
+		for _, sm := range rm.GetScopeMetrics() {
+			for _, m := range sm.GetMetrics() {
+				if _, points, ok := dataPoints(m); ok {
+					r.points += points.Len()
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+// Points returns the number of data points.
+func (r *Request) Points() int { return r.points }
+
+// Slice encodes the points [from, to), counted in order, with everything that they belong to. What
+// has no points in that range is left out.
+func (r *Request) Slice(from, to int) ([]byte, error) {
+	c := cutter{from: from, to: to}
+	out := shallow(r.message, "resource_metrics")
+	for _, rm := range r.message.GetResourceMetrics() {
+		if kept := c.resource(rm); len(kept.GetScopeMetrics()) > 0 {
+			out.ResourceMetrics = append(out.ResourceMetrics, kept)
+		}
+	}
+	encoded, err := proto.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("a part of an OTLP request: %w", err)
+	}
+	return encoded, nil
+}
+
+// cutter walks over a request and keeps the points [from, to).
+type cutter struct{ from, to, at int }
+
+func (c *cutter) resource(rm *metricspb.ResourceMetrics) *metricspb.ResourceMetrics {
+	out := shallow(rm, "scope_metrics")
+	for _, sm := range rm.GetScopeMetrics() {
+		if kept := c.scope(sm); len(kept.GetMetrics()) > 0 {
+			out.ScopeMetrics = append(out.ScopeMetrics, kept)
+		}
+	}
+	return out
+}
+
+func (c *cutter) scope(sm *metricspb.ScopeMetrics) *metricspb.ScopeMetrics {
+	out := shallow(sm, "metrics")
+	for _, m := range sm.GetMetrics() {
+		if kept := c.metric(m); kept != nil {
+			out.Metrics = append(out.Metrics, kept)
+		}
+	}
+	return out
+}
+
+// metric returns nil when none of m's points is kept.
+func (c *cutter) metric(m *metricspb.Metric) *metricspb.Metric {
+	kind, points, ok := dataPoints(m)
+	if !ok {
+		return nil
+	}
+	lo, hi := max(c.from-c.at, 0), min(c.to-c.at, points.Len())
+	c.at += points.Len()
+	if lo >= hi {
+		return nil
+	}
+	data := m.ProtoReflect().Get(kind).Message()
+	field := data.Descriptor().Fields().ByName("data_points")
+	cut := shallow(data.Interface(), "data_points").ProtoReflect()
+	kept := cut.Mutable(field).List()
+	for i := lo; i < hi; i++ {
+		kept.Append(points.Get(i))
+	}
+	out := shallow(m, kind.Name())
+	out.ProtoReflect().Set(kind, protoreflect.ValueOfMessage(cut))
+	return out
+}
+
+// dataPoints returns which kind of data m has, and its points.
+func dataPoints(m *metricspb.Metric) (kind protoreflect.FieldDescriptor, points protoreflect.List, ok bool) {
+	message := m.ProtoReflect()
+	kind = message.WhichOneof(message.Descriptor().Oneofs().ByName("data"))
+	if kind == nil {
+		return nil, nil, false
+	}
+	data := message.Get(kind).Message()
+	return kind, data.Get(data.Descriptor().Fields().ByName("data_points")).List(), true
+}
+
+// shallow copies m without one of its fields, and with those that this version does not know.
+func shallow[M proto.Message](m M, without protoreflect.Name) M {
+	from := m.ProtoReflect()
+	to := from.New()
+	from.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Name() != without {
+			to.Set(field, value)
+		}
+		return true
+	})
+	to.SetUnknown(from.GetUnknown())
+	return to.Interface().(M)
+}
