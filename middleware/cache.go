@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -20,8 +19,9 @@ type cache[K comparable, V any] struct {
 
 // contents is immutable.
 type contents[K comparable, V any] struct {
-	few  []entry[K, V] // all of them, where there are no more than fewEntries
-	many map[K]V       // all of them, where there are
+	n    int
+	few  [fewEntries]entry[K, V] // the first n are all there are, where many is nil
+	many map[K]V
 }
 
 type entry[K comparable, V any] struct {
@@ -37,39 +37,44 @@ func (c *cache[K, V]) get(k K) (v V, ok bool) {
 	if m == nil {
 		return v, false
 	}
-	for i := range m.few {
-		if m.few[i].key == k {
-			return m.few[i].value, true
+	if m.many != nil {
+		v, ok = m.many[k]
+		return v, ok
+	}
+	for i := range m.few[:m.n] {
+		if e := &m.few[i]; e.key == k {
+			return e.value, true
 		}
 	}
-	v, ok = m.many[k]
-	return v, ok
+	return v, false
 }
 
 func (m *contents[K, V]) len() int {
 	if m == nil {
 		return 0
 	}
-	return len(m.few) + len(m.many)
+	return m.n + len(m.many)
 }
 
-// with returns a copy of m that has k, which m has not.
+// with returns a copy of m, or of nothing, that has k, which m has not.
 func (m *contents[K, V]) with(k K, v V) *contents[K, V] {
-	next := &contents[K, V]{}
+	next := new(contents[K, V])
+	if m != nil {
+		*next = *m
+	}
 	switch {
-	case m.len() < fewEntries:
-		if m != nil {
-			next.few = slices.Clone(m.few)
-		}
-		next.few = append(next.few, entry[K, V]{k, v})
+	case next.many != nil:
+		next.many = maps.Clone(next.many)
+	case next.n < fewEntries:
+		next.few[next.n] = entry[K, V]{k, v}
+		next.n++
 		return next
-	case m.many != nil:
-		next.many = maps.Clone(m.many)
 	default:
-		next.many = make(map[K]V, len(m.few)+1)
-		for _, e := range m.few {
+		next.many = make(map[K]V, fewEntries+1)
+		for _, e := range next.few {
 			next.many[e.key] = e.value
 		}
+		next.n, next.few = 0, [fewEntries]entry[K, V]{}
 	}
 	next.many[k] = v
 	return next

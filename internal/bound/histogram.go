@@ -10,37 +10,40 @@ import (
 type histogramData[N number] struct {
 	bounds
 	spread atomic.Pointer[[]*distribution[N]]
+	misses atomic.Uint32 // since the last collection
 	base   distribution[N]
 }
 
 // distribution is updated under a one-word lock. That is two atomic instructions a measurement, where
 // counting in the open and telling a collection which counts belong together takes four or five.
 type distribution[N number] struct {
-	lock atomic.Uint32
+	counts []uint64 // the numbers, not the slice, are guarded by lock
+	lock   atomic.Uint32
 	// What follows is guarded by lock.
-	misses   uint32
 	measured bool
 	// The sum is in two parts, as that of a [cell] is, so that it is rounded as the SDK rounds it.
 	whole    int64
 	fraction float64
 	min, max N
-	counts   []uint64
 }
 
-// The types here put a series and all that its histogram needs into one allocation, next to each other: a
-// service that has just done something else finds nothing of it in the cache.
+// The types here put a series and all that its histogram needs into one allocation, for two reasons. A
+// service that has just done something else finds nothing of it in the cache, and what lies side by side
+// comes together. And what a measurement writes moves from core to core with it, so it is in a cache line of
+// its own, that of the lock, with the first three counts in it, away from what is only read: the
+// distribution's slice is the last thing in the line before.
 type (
 	histogramSeries[N number] struct {
 		series[N]
 		data histogramData[N]
 	}
-	smallHistogramSeries[N number] struct {
+	smallHistogramSeries[N number] struct { // 256 bytes
 		histogramSeries[N]
-		counts [8]uint64
+		counts [11]uint64
 	}
-	commonHistogramSeries[N number] struct {
+	commonHistogramSeries[N number] struct { // 320 bytes
 		histogramSeries[N]
-		counts [16]uint64
+		counts [19]uint64
 	}
 )
 
@@ -48,10 +51,10 @@ func newHistogramSeries[N number](b *buckets) *series[N] {
 	var s *histogramSeries[N]
 	var counts []uint64
 	switch n := len(b.bounds) + 1; {
-	case n <= 8:
+	case n <= 11:
 		one := new(smallHistogramSeries[N])
 		s, counts = &one.histogramSeries, one.counts[:n]
-	case n <= 16:
+	case n <= 19:
 		one := new(commonHistogramSeries[N])
 		s, counts = &one.histogramSeries, one.counts[:n]
 	default:
@@ -102,7 +105,7 @@ func (h *histogramData[N]) acquire() *distribution[N] {
 				return d
 			}
 		} else if h.base.lock.CompareAndSwap(0, 1) {
-			if h.base.misses++; h.base.misses >= missesToSpread {
+			if h.misses.Add(1) >= missesToSpread {
 				h.divide()
 			}
 			return &h.base
@@ -163,6 +166,7 @@ func (s *snapshot[N]) sum() N { return N(s.fraction) + N(s.whole) }
 // read adds everything recorded so far to into, whose counts have the length of the buckets. Each
 // measurement is in one distribution and is seen wholly or not at all.
 func (h *histogramData[N]) read(into *snapshot[N]) {
+	h.misses.Store(0)
 	h.base.read(into)
 	if cells := h.spread.Load(); cells != nil {
 		for _, d := range *cells {
@@ -187,7 +191,6 @@ func (d *distribution[N]) read(into *snapshot[N]) {
 	if d.measured {
 		into.widen(d.min, d.max)
 	}
-	d.misses = 0
 	d.lock.Store(0)
 }
 

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -217,5 +218,22 @@ func TestBucketIndex(t *testing.T) {
 				t.Fatalf("%d bounds: index(%v) = %d, want %d", n, v, got, want)
 			}
 		}
+	}
+}
+
+// TestLayout pins what the comment at histogramSeries promises, on machines with words of 64 bits.
+func TestLayout(t *testing.T) {
+	const line = 64
+	var small smallHistogramSeries[float64]
+	var common commonHistogramSeries[int64]
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		return
+	}
+	lock := unsafe.Offsetof(small.data) + unsafe.Offsetof(small.data.base) + unsafe.Offsetof(small.data.base.lock)
+	if s, c := unsafe.Sizeof(small), unsafe.Sizeof(common); s != 256 || c != 320 || lock%line != 0 {
+		t.Errorf("%d and %d bytes, what is written begins at %d", s, c, lock)
+	}
+	if third := unsafe.Offsetof(small.counts) + 3*8; third != lock+line {
+		t.Errorf("three counts end at %d, the lock's line at %d", third, lock+line)
 	}
 }
