@@ -121,10 +121,10 @@ func newPushReader(cfg PushConfig, exp *pushExporter, stats *pushStats, own sdkm
 	opts := []sdkmetric.PeriodicReaderOption{
 		sdkmetric.WithInterval(cfg.Interval),
 		sdkmetric.WithTimeout(cfg.ExportTimeout),
-		sdkmetric.WithProducer(&pushProducer{producer: own, report: stats.collectFailed}),
+		sdkmetric.WithProducer(newPushProducer(own, stats.collectFailed)),
 	}
 	for _, p := range cfg.Producers {
-		opts = append(opts, sdkmetric.WithProducer(&pushProducer{producer: p, report: stats.collectFailed}))
+		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, stats.collectFailed)))
 	}
 	return sdkmetric.NewPeriodicReader(exp, opts...)
 }

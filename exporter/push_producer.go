@@ -18,7 +18,12 @@ import (
 type pushProducer struct {
 	producer sdkmetric.Producer
 	report   func(error)
-	busy     atomic.Bool
+	slot     chan struct{} // holds a token while the producer is at work
+	overdue  atomic.Bool   // it has not returned in time
+}
+
+func newPushProducer(p sdkmetric.Producer, report func(error)) *pushProducer {
+	return &pushProducer{producer: p, report: report, slot: make(chan struct{}, 1)}
 }
 
 var (
@@ -33,20 +38,20 @@ type produced struct {
 
 // Produce implements [sdkmetric.Producer].
 func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	if !p.busy.CompareAndSwap(false, true) {
-		p.report(errProducerBusy)
-		return nil, nil
-	}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
+	if !p.enter(ctx) {
+		p.report(errProducerBusy)
+		return nil, nil
+	}
 	result := make(chan produced, 1)
 	go func() {
 		r := produced{err: errProducerExit}
 		defer func() {
-			p.busy.Store(false) // first, or the next push might come in between and leave this producer out
+			<-p.slot // first, or the next push might come in between and leave this producer out
 			result <- r
 		}()
 		r = p.call(ctx)
@@ -58,9 +63,29 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 		}
 		return r.scopes, nil
 	case <-ctx.Done():
+		p.overdue.Store(errors.Is(ctx.Err(), context.DeadlineExceeded))
 		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
 		return nil, nil
 	}
+}
+
+// enter waits for the call before, which is about to return when it was canceled: a reader that shuts down
+// cancels its collection and begins the last one. For one that hangs there is no waiting.
+func (p *pushProducer) enter(ctx context.Context) bool {
+	select {
+	case p.slot <- struct{}{}:
+	default:
+		if p.overdue.Load() {
+			return false
+		}
+		select {
+		case p.slot <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	p.overdue.Store(false)
+	return true
 }
 
 func (p *pushProducer) call(ctx context.Context) (r produced) {

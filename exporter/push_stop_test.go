@@ -83,6 +83,30 @@ func TestPushShutdownBesideAHangingProducer(t *testing.T) {
 	})
 }
 
+// A collection that Shutdown interrupts does not keep its producer from the last one.
+func TestPushShutdownDuringACollection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, inside := newBackend(t), make(chan struct{}, 1)
+		slow := produce(func(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+			select {
+			case inside <- struct{}{}:
+				time.Sleep(10 * time.Millisecond)
+			default:
+			}
+			return gauge("slow", 1).Produce(ctx)
+		})
+		p, log := newPush(t, b.to("", exporter.PushConfig{Producers: []sdkmetric.Producer{slow}}))
+		go func() { _ = p.ForceFlush(context.Background()) }()
+		synctest.Wait()
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if b.metric("slow") == nil || strings.Contains(log.String(), "has not returned") {
+			t.Errorf("the last push lacks a producer's data; log:\n%s", log)
+		}
+	})
+}
+
 // Canceling Shutdown cancels what it does, and it says what is lost.
 func TestPushShutdownEndsWithItsContext(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
