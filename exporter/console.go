@@ -27,7 +27,7 @@ func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Produ
 		sdkmetric.WithTimeout(orDefault(timeout, 30*time.Second)),
 	}
 	for _, p := range producers {
-		opts = append(opts, sdkmetric.WithProducer(&pushProducer{producer: p, report: handle}))
+		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, handle)))
 	}
 	reader := sdkmetric.NewPeriodicReader(withResource{exp, res}, opts...)
 	return &Console{sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))}, nil
