@@ -63,14 +63,20 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 		}
 		return r.scopes, nil
 	case <-ctx.Done():
-		p.overdue.Store(errors.Is(ctx.Err(), context.DeadlineExceeded))
-		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
+		// A reader that shuts down cancels a collection and begins the last one, which has it all.
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			p.overdue.Store(true)
+			p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
+		}
 		return nil, nil
 	}
 }
 
-// enter waits for the call before, which is about to return when it was canceled: a reader that shuts down
-// cancels its collection and begins the last one. For one that hangs there is no waiting.
+// canceledGrace is how long a call that was canceled is waited for.
+const canceledGrace = time.Second
+
+// enter waits for the call before if it was canceled, for half of ctx's time at most: it is about to return.
+// For one that did not return in time there is no waiting.
 func (p *pushProducer) enter(ctx context.Context) bool {
 	select {
 	case p.slot <- struct{}{}:
@@ -78,9 +84,15 @@ func (p *pushProducer) enter(ctx context.Context) bool {
 		if p.overdue.Load() {
 			return false
 		}
+		grace := canceledGrace
+		if deadline, ok := ctx.Deadline(); ok {
+			grace = min(grace, time.Until(deadline)/2)
+		}
+		patience := time.NewTimer(grace)
+		defer patience.Stop()
 		select {
 		case p.slot <- struct{}{}:
-		case <-ctx.Done():
+		case <-patience.C:
 			return false
 		}
 	}

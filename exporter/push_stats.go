@@ -55,7 +55,8 @@ type PushStats struct {
 	// Duration is how long the latest push took.
 	Duration time.Duration
 	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped, and
-	// what the backend will never take out of it, is part of PointsLost. SpoolRequests and SpoolBytes wait in it, of all processes that share it.
+	// what the backend will never take out of it, is part of PointsLost. SpoolRequests and SpoolBytes
+	// wait in it, of all processes that share it.
 	PointsSpooled, PointsReplayed int64
 	SpoolRequests                 int
 	SpoolBytes                    int64

@@ -34,11 +34,8 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	return &gate{
-		exclusion:    &m.server.exclusion,
-		instrumented: m.config.tracedHandler(&measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}),
-		bare:         next,
-	}
+	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
+	return &gate{exclusion: &m.server.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
 }
 
 // measured is a handler that is measured.
@@ -71,14 +68,14 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.done = true
 }
 
-// outer finds the recorder of the same server that is at work on the request already.
-func (h *measured) outer(s *shape, w http.ResponseWriter) *recorder {
+// outer finds the face of the same server that the request has already.
+func (h *measured) outer(s *shape, w http.ResponseWriter) *face {
 	if s.plain {
 		return nil
 	}
-	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.face.w) {
-		if rec.handler.server == h.server {
-			return rec
+	for f := findFace(w); f != nil; f = findFace(f.w) {
+		if f.server == h.server {
+			return f
 		}
 	}
 	return nil

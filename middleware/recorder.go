@@ -5,12 +5,13 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // recorder is the state of one request while it is served. The ResponseWriter and the request body that
 // a handler gets are its faces. It is written by whoever writes the response, one at a time as net/http
-// asks, and serves another request when the handler has returned.
+// asks, and serves another request when the handler has returned and nobody has borrowed it.
 type recorder struct {
 	handler *measured
 	levels  *levels
@@ -23,6 +24,7 @@ type recorder struct {
 	response
 
 	unused faces
+	users  atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
 }
 
 // response is what is known of the answer.
@@ -37,15 +39,15 @@ type response struct {
 	done        bool // the handler returned
 }
 
-// faces are what is given away with a request and never taken back, allocated many at once.
+// faces are what is given away with a request and never taken back, allocated some at once.
 type faces struct {
 	writers []face
 	bodies  []countedBody
 }
 
-// facesAtOnce is small enough that requests which have ended are not held in memory for long by one that
-// has not, or by those that never come.
-const facesAtOnce = 32
+// facesAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
+// faces of the others lead to in memory.
+const facesAtOnce = 8
 
 func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
 	if len(f.writers) == 0 {
@@ -53,7 +55,8 @@ func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
 	}
 	one := &f.writers[0]
 	f.writers = f.writers[1:]
-	one.w, one.rec = w, rec
+	one.w, one.server = w, rec.handler.server
+	one.rec.Store(rec)
 	return one
 }
 
@@ -76,7 +79,8 @@ func now() time.Duration { return time.Since(epoch) }
 
 // begin starts to measure r, which h serves. Everything of the request before is overwritten.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
-	rec.handler, rec.face, rec.r = h, rec.unused.writer(w, rec), r
+	rec.handler, rec.r = h, r
+	rec.face = rec.unused.writer(w, rec)
 	rec.response = response{}
 	rec.method = methodOf(r.Method)
 	rec.route.begin(r)
@@ -92,12 +96,15 @@ func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) 
 
 // end records the request. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
+	// In this order: who borrows looks at rec.face again.
+	rec.face.rec.Store(nil)
+	settled := rec.users.Load() == 0
 	r := rec.r
 	m := measurement{duration: now() - rec.start}
 	ctx := r.Context()
 	rec.restoreBody()
 	rec.levels.requests.add(ctx, -1)
-	route := rec.servedBy()
+	route := rec.servedBy(settled)
 	rec.settleStream(route.name)
 	if rec.streamed {
 		m.streamed, m.hijacked = true, rec.hijacked
@@ -116,8 +123,10 @@ func (rec *recorder) end() {
 	if rec.handler.traced {
 		annotateSpan(r, route.name, k)
 	}
-	rec.face.rec = nil
-	recorders.Put(rec)
+	if settled {
+		rec.r, rec.face, rec.body = nil, nil, nil
+		recorders.Put(rec)
+	}
 }
 
 // noteHeader remembers the status of the response when it is decided: the first one that is final.

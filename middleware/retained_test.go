@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/duotel/duotel/middleware"
@@ -19,7 +20,8 @@ func TestRetainedAreNobodyElses(t *testing.T) {
 	}
 	var all []kept
 	m := newMeters(t)
-	h := newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mw := newMiddleware(t, m)
+	h := mw.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, before := range all {
 			_, _ = io.WriteString(before.w, "too late")
 			_, _ = io.ReadAll(before.body)
@@ -43,6 +45,8 @@ func TestRetainedAreNobodyElses(t *testing.T) {
 			t.Fatalf("response %d has %d bytes, want %d", i, w.size, want)
 		}
 	}
+	again := newRequest(t, "GET", "/again")
+	mw.Handler(http.NotFoundHandler()).ServeHTTP(wrapped{all[0].w}, again) // a part of a request that was counted
 	for name, want := range map[string]float64{responseSize: 100 * 2, requestSize: 100 * 10} {
 		if got := m.points(t, name); len(got) != 1 || got[0].count != 100 || got[0].sum != want {
 			t.Errorf("%s: %+v, want one series of 100 with a sum of %g", name, got, want)
@@ -83,5 +87,90 @@ func TestEverySeriesHasItsOwnRequests(t *testing.T) {
 	}
 	if want := 30 * 29 / 2; series != want {
 		t.Errorf("%d series, want %d", series, want)
+	}
+}
+
+// wrapped is a ResponseWriter that hides what it wraps from everybody but a ResponseController.
+type wrapped struct{ w http.ResponseWriter }
+
+func (w wrapped) Header() http.Header         { return w.w.Header() }
+func (w wrapped) WriteHeader(code int)        { w.w.WriteHeader(code) }
+func (w wrapped) Write(p []byte) (int, error) { return w.w.Write(p) }
+func (w wrapped) Unwrap() http.ResponseWriter { return w.w }
+
+// A handler that answers while an inner one is still at work, as after a timeout, leaves that one behind.
+// What it finds out about its route later is nobody's.
+func TestInnerHandlerOutlastsItsRequest(t *testing.T) {
+	for name, inner := range map[string]func(*middleware.Middleware, http.Handler) http.Handler{
+		"Routes":  func(_ *middleware.Middleware, h http.Handler) http.Handler { return middleware.Routes(h) },
+		"Handler": func(m *middleware.Middleware, h http.Handler) http.Handler { return m.Handler(h) },
+		"SetRoute": func(_ *middleware.Middleware, h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h.ServeHTTP(w, r)
+				middleware.SetRoute(w, "/late/{id}")
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMeters(t)
+			mw := newMiddleware(t, m)
+			leave, entered := make(chan struct{}), make(chan struct{}, 1)
+			mux := http.NewServeMux()
+			mux.HandleFunc("/late/{id}", func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-leave })
+			var once sync.Once
+			left, handler := make(chan struct{}), inner(mw, mux)
+			abandoning := mw.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				go func() {
+					defer close(left)
+					handler.ServeHTTP(wrapped{w}, r.Clone(r.Context()))
+				}()
+				<-entered
+			}))
+			abandoning.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/late/1"))
+			others := http.NewServeMux()
+			others.HandleFunc("/others", func(http.ResponseWriter, *http.Request) {
+				once.Do(func() { close(leave) }) // while this request is served
+				<-left
+			})
+			served := mw.Handler(others)
+			for range 100 {
+				served.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/others"))
+			}
+			got := map[string]uint64{}
+			for _, p := range m.points(t, requestDuration) {
+				got[p.label("http.route")] += p.count
+			}
+			if len(got) != 2 || got["/others"] != 100 || got["unmatched"] != 1 {
+				t.Errorf("requests by route: %v", got)
+			}
+		})
+	}
+}
+
+// A connection that is hijacked by a ResponseController, past a writer that is no Hijacker, is seen.
+func TestHijackBehindAWriterThatOnlyUnwraps(t *testing.T) {
+	m := newMeters(t)
+	h := newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+		_ = conn.Close()
+	}))
+	s := serve(t, false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{w}, r) }))
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "x")
+	if status, answer := send(t, s.Client(), r); status != http.StatusSwitchingProtocols {
+		t.Fatalf("%d %s", status, answer)
+	}
+	s.Close()
+	if got := m.points(t, streamDuration); len(got) != 1 || got[0].label("http.response.status_code") != "101" {
+		t.Errorf("%s: %+v", streamDuration, got)
 	}
 }

@@ -24,8 +24,8 @@ func Routes(next http.Handler) http.Handler {
 		panic("middleware: Routes(nil): a handler is needed")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rec := findRecorder(w); rec != nil {
-			rec.nest(next, w, r)
+		if f := findFace(w); f != nil {
+			f.nest(next, w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -39,18 +39,21 @@ func Routes(next http.Handler) http.Handler {
 // returns.
 func SetRoute(w http.ResponseWriter, route string) bool {
 	found := false
-	for rec := findRecorder(w); rec != nil; rec = findRecorder(rec.face.w) {
-		rec.route.set = route
-		found = true
+	for f := findFace(w); f != nil; f = findFace(f.w) {
+		if rec := f.borrow(); rec != nil {
+			rec.route.set = route
+			rec.giveBack()
+			found = true
+		}
 	}
 	return found
 }
 
-// findRecorder returns the recorder of the outermost face that w is, or unwraps to.
-func findRecorder(w http.ResponseWriter) *recorder {
+// findFace returns the outermost face that w is, or unwraps to.
+func findFace(w http.ResponseWriter) *face {
 	for w != nil {
-		if f, ok := w.(interface{ recorder() *recorder }); ok {
-			return f.recorder()
+		if f, ok := w.(interface{ self() *face }); ok {
+			return f.self()
 		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
@@ -110,8 +113,15 @@ func leading(pattern string, n int) string {
 	return strings.TrimSuffix(pattern, "/")
 }
 
-// nest serves r by next, an inner router or handler, and notes the route that was matched there.
-func (rec *recorder) nest(next http.Handler, w http.ResponseWriter, r *http.Request) {
+// nest serves r by next, an inner router or handler, and notes the route that was matched there. When the
+// request has ended already, as one that timed out, there is nothing to note.
+func (f *face) nest(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	rec := f.borrow()
+	if rec == nil {
+		next.ServeHTTP(w, r)
+		return
+	}
+	defer rec.giveBack()
 	t := &rec.route
 	before := *t
 	t.descend(r)
@@ -142,26 +152,34 @@ func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTra
 }
 
 // servedBy is the route of the request, when it was served. Where one router matched it, its pattern says
-// all, and the way from there to the route is gone once.
-func (rec *recorder) servedBy() *route {
+// all, and the way from there to the route is gone once. While the request is not settled, inner handlers
+// are still at work, and what they note is not ours to read.
+func (rec *recorder) servedBy(settled bool) *route {
 	s, r, t := rec.handler.server, rec.r, &rec.route
+	if !settled {
+		t = new(routeTrack)
+		t.begin(r)
+		return s.route(rec.routeBy(t))
+	}
 	alone := t.set == "" && t.prefix == "" && t.outer == "" && r.Pattern != "" && r.Method != http.MethodConnect
 	if !alone {
-		return s.route(rec.finalRoute())
+		return s.route(rec.routeBy(t))
 	}
 	if one, ok := s.patterns.get(r.Pattern); ok {
 		return one
 	}
-	one := s.route(rec.finalRoute())
+	one := s.route(rec.routeBy(t))
 	if p := patternPath(r); p != "" && p != "/" { // a catch-all is told from unmatched by the path
 		s.patterns.put(r.Pattern, one)
 	}
 	return one
 }
 
-// finalRoute is the value of http.route.
-func (rec *recorder) finalRoute() string {
-	r, t := rec.r, &rec.route
+// finalRoute is the value of http.route, as far as it is known.
+func (rec *recorder) finalRoute() string { return rec.routeBy(&rec.route) }
+
+func (rec *recorder) routeBy(t *routeTrack) string {
+	r := rec.r
 	route := t.set
 	if route == "" {
 		route = rec.matched(r, "", *t)
@@ -192,6 +210,12 @@ func pathOf(r *http.Request, pattern string) string {
 // isRedirect reports whether pattern is not one: for a CONNECT request that the mux redirects to the path
 // with a slash at the end, it gives that path, which the client chose.
 func isRedirect(r *http.Request, pattern string) bool {
-	return r.Method == http.MethodConnect && r.URL != nil &&
-		!strings.HasSuffix(r.URL.Path, "/") && pattern == path.Clean("/"+r.URL.Path)+"/"
+	if r.Method != http.MethodConnect || r.URL == nil {
+		return false
+	}
+	clean := path.Clean("/" + r.URL.Path)
+	if clean != "/" && strings.HasSuffix(r.URL.Path, "/") {
+		clean += "/" // an escaped one, which the mux takes for a part of the segment
+	}
+	return pattern == clean+"/"
 }

@@ -51,6 +51,9 @@ func TestF24RouteSurvives(t *testing.T) {
 		{"method not allowed", "POST", "/items/7", nil, nil, "unmatched"},
 		{"redirect", "GET", "/dir", nil, nil, "/dir/"},
 		{"redirect of CONNECT", "CONNECT", "/dir", nil, nil, "unmatched"},
+		{"redirect of CONNECT to an escaped slash", "CONNECT", "/x%2F", nil, func(m *middleware.Middleware) http.Handler {
+			return m.Handler(muxOf(map[string]http.Handler{"/{tenant}/": leaf}))
+		}, "unmatched"},
 		{"asterisk", "OPTIONS", "*", nil, nil, "unmatched"},
 		{"catch-all, home page", "GET", "/", nil, func(m *middleware.Middleware) http.Handler { return m.Handler(catchAll) }, "/"},
 		{"catch-all, anything else", "GET", "/wp-login.php", nil, func(m *middleware.Middleware) http.Handler { return m.Handler(catchAll) }, "unmatched"},

@@ -39,7 +39,7 @@ func newShape(w http.ResponseWriter) *shape {
 		s.kind |= 8
 	}
 	switch w.(type) {
-	case interface{ Unwrap() http.ResponseWriter }, interface{ recorder() *recorder }:
+	case interface{ Unwrap() http.ResponseWriter }, interface{ self() *face }:
 		s.plain = false
 	}
 	return s

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,57 +13,84 @@ import (
 // proved that a handler did not keep it. What is written too late goes to w, which makes of it what it
 // would have made of it anyway, and counts for nobody.
 type face struct {
-	w   http.ResponseWriter
-	rec *recorder // nil when the handler has returned
+	w      http.ResponseWriter
+	server *server
+	rec    atomic.Pointer[recorder] // nil when the handler has returned
 }
+
+// borrow returns the recorder, which is no other request's until giveBack, or nil when the handler has
+// returned.
+func (f *face) borrow() *recorder {
+	rec := f.rec.Load()
+	if rec == nil {
+		return nil
+	}
+	rec.users.Add(1)
+	if f.rec.Load() != rec {
+		rec.giveBack()
+		return nil
+	}
+	return rec
+}
+
+func (rec *recorder) giveBack() { rec.users.Add(-1) }
 
 // The methods below make a face an [http.ResponseWriter] with everything that can be offered without
 // lying: each has a fallback or an error of net/http's own where the writer underneath cannot do it. What
 // a handler asks for by type assertion, and takes for a promise, is added by the types further down.
 
-// recorder lets findRecorder see through the types below.
-func (f *face) recorder() *recorder { return f.rec }
+// self lets findFace see through the types below.
+func (f *face) self() *face { return f }
 
-// Unwrap is for [http.ResponseController].
-func (f *face) Unwrap() http.ResponseWriter { return f.w }
+// Unwrap is for [http.ResponseController]. Where the writer underneath is no Hijacker, one further down
+// may be, and must not be reached unseen.
+func (f *face) Unwrap() http.ResponseWriter {
+	if _, ok := f.w.(http.Hijacker); ok {
+		return f.w
+	}
+	if _, ok := f.w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return wUnwrapped{f}
+	}
+	return f.w
+}
 
 func (f *face) Header() http.Header { return f.w.Header() }
 
 func (f *face) WriteHeader(code int) {
-	f.rec.noteHeader(code)
+	f.rec.Load().noteHeader(code)
 	f.w.WriteHeader(code)
 }
 
 func (f *face) Write(p []byte) (int, error) {
-	f.rec.noteHeader(http.StatusOK)
+	f.rec.Load().noteHeader(http.StatusOK)
 	n, err := f.w.Write(p)
-	f.rec.wrote(int64(n))
+	f.rec.Load().wrote(int64(n))
 	return n, err
 }
 
 func (f *face) WriteString(s string) (int, error) {
-	f.rec.noteHeader(http.StatusOK)
+	f.rec.Load().noteHeader(http.StatusOK)
 	n, err := io.WriteString(f.w, s)
-	f.rec.wrote(int64(n))
+	f.rec.Load().wrote(int64(n))
 	return n, err
 }
 
 // ReadFrom hands src to the server's own ReadFrom, so that files are still sent by the kernel.
 func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
-	f.rec.noteHeader(http.StatusOK)
+	f.rec.Load().noteHeader(http.StatusOK)
 	if from, ok := f.w.(io.ReaderFrom); ok {
 		n, err = from.ReadFrom(src)
 	} else {
 		n, err = io.Copy(struct{ io.Writer }{f.w}, src)
 	}
-	f.rec.wrote(n)
+	f.rec.Load().wrote(n)
 	return n, err
 }
 
 func (f *face) FlushError() error {
-	f.rec.noteHeader(http.StatusOK)
+	f.rec.Load().noteHeader(http.StatusOK)
 	err := http.NewResponseController(f.w).Flush()
-	f.rec.flushed()
+	f.rec.Load().flushed()
 	return err
 }
 
@@ -79,9 +107,9 @@ func (f *face) EnableFullDuplex() error {
 }
 
 func (f *face) hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := f.w.(http.Hijacker).Hijack()
+	conn, rw, err := http.NewResponseController(f.w).Hijack()
 	if err == nil {
-		f.rec.wasHijacked()
+		f.rec.Load().wasHijacked()
 	}
 	return conn, rw, err
 }
@@ -117,6 +145,13 @@ type (
 	wHPN  struct{ wHP }
 	wFHPN struct{ wFHP }
 )
+
+// wUnwrapped is what is left when a face is unwrapped: a Hijacker where one may be further down.
+type wUnwrapped struct{ *face }
+
+func (w wUnwrapped) Unwrap() http.ResponseWriter { return w.w }
+
+func (w wUnwrapped) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.hijack() }
 
 func (w wF) Flush() { _ = w.FlushError() }
 

@@ -31,7 +31,7 @@ type distribution[N number] struct {
 // service that has just done something else finds nothing of it in the cache, and what lies side by side
 // comes together. And what a measurement writes moves from core to core with it, so it is in a cache line of
 // its own, that of the lock, with the first three counts in it, away from what is only read: the
-// distribution's slice is the last thing in the line before.
+// distribution's slice is the last thing in the line before. That holds for up to 19 buckets.
 type (
 	histogramSeries[N number] struct {
 		series[N]

@@ -104,7 +104,7 @@ func TestGRPCStatus(t *testing.T) {
 		{codes.Unavailable, "error reading from server: EOF", Reset, true},
 		{codes.Internal, "stream terminated by RST_STREAM with error code: INTERNAL_ERROR", Reset, true},
 		{codes.Canceled, "stream terminated by RST_STREAM with error code: CANCEL", Reset, true},
-		{codes.ResourceExhausted, "stream terminated by RST_STREAM with error code: ENHANCE_YOUR_CALM", Reset, true},
+		{codes.ResourceExhausted, "stream terminated by RST_STREAM with error code: ENHANCE_YOUR_CALM", Throttled, false},
 		{codes.Unavailable, "stream terminated by RST_STREAM with error code: REFUSED_STREAM", Reset, false},
 		{codes.DeadlineExceeded, "stream terminated by RST_STREAM with error code: CANCEL", Timeout, true},
 		{codes.Internal, "server closed the stream without sending trailers", Reset, true},

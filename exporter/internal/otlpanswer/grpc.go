@@ -30,9 +30,9 @@ func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error) Ans
 }
 
 // cutOff reports whether the other side, mostly a proxy whose backend is gone, ended the call without a
-// status. grpc-go then makes up a code, which may be any.
+// status. grpc-go then makes up a code, which may be any; that for ENHANCE_YOUR_CALM says what it means.
 func cutOff(s *status.Status) bool {
-	return s.Code() != codes.DeadlineExceeded && (strings.HasPrefix(s.Message(), "stream terminated by RST_STREAM") ||
+	return s.Code() != codes.DeadlineExceeded && s.Code() != codes.ResourceExhausted && (strings.HasPrefix(s.Message(), "stream terminated by RST_STREAM") ||
 		strings.HasPrefix(s.Message(), "server closed the stream without sending trailers"))
 }
 

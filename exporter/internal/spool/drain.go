@@ -59,8 +59,12 @@ func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err err
 	}
 }
 
-// replace puts what is left of a request in its place.
+// replace puts what is left of a request in its place, unless another process needed the room meanwhile and
+// counted it as dropped.
 func (s *Spool) replace(e entry, rest Request) error {
+	if _, err := os.Stat(filepath.Join(s.dir, e.name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err := s.write(e.name, encode(rest)); err != nil {
 		return fmt.Errorf("spool: a request of which a part was sent cannot be replaced and will be sent again: %w", err)
 	}

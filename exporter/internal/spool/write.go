@@ -23,8 +23,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errCorrupt = errors.New("corrupt")
 
-// Put keeps a request. When it returns nil the request survives a crash. It drops the oldest requests if the bounds ask for that, and refuses one that is over them
-// by itself.
+// Put keeps a request. When it returns nil the request survives a crash. It drops the oldest requests if
+// the bounds ask for that, and refuses one that is over them by itself.
 func (s *Spool) Put(r Request) error {
 	size := int64(headerSize + len(r.Body))
 	if size > s.maxBytes {
