@@ -55,8 +55,7 @@ func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
 	}
 	one := &f.writers[0]
 	f.writers = f.writers[1:]
-	one.w, one.server = w, rec.handler.server
-	one.rec.Store(rec)
+	one.w, one.server, one.rec = w, rec.handler.server, rec
 	return one
 }
 
@@ -96,8 +95,7 @@ func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) 
 
 // end records the request. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
-	// In this order: who borrows looks at rec.face again.
-	rec.face.rec.Store(nil)
+	rec.face.ended.Store(true) // first: who borrows looks at it again
 	settled := rec.users.Load() == 0
 	r := rec.r
 	m := measurement{duration: now() - rec.start}

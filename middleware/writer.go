@@ -15,22 +15,30 @@ import (
 type face struct {
 	w      http.ResponseWriter
 	server *server
-	rec    atomic.Pointer[recorder] // nil when the handler has returned
+	rec    *recorder   // this request's until it has ended
+	ended  atomic.Bool // the handler has returned
+}
+
+// recorder returns nil when the handler has returned.
+func (f *face) recorder() *recorder {
+	if f.ended.Load() {
+		return nil
+	}
+	return f.rec
 }
 
 // borrow returns the recorder, which is no other request's until giveBack, or nil when the handler has
 // returned.
 func (f *face) borrow() *recorder {
-	rec := f.rec.Load()
-	if rec == nil {
+	if f.ended.Load() {
 		return nil
 	}
-	rec.users.Add(1)
-	if f.rec.Load() != rec {
-		rec.giveBack()
+	f.rec.users.Add(1)
+	if f.ended.Load() {
+		f.rec.giveBack()
 		return nil
 	}
-	return rec
+	return f.rec
 }
 
 func (rec *recorder) giveBack() { rec.users.Add(-1) }
@@ -57,40 +65,40 @@ func (f *face) Unwrap() http.ResponseWriter {
 func (f *face) Header() http.Header { return f.w.Header() }
 
 func (f *face) WriteHeader(code int) {
-	f.rec.Load().noteHeader(code)
+	f.recorder().noteHeader(code)
 	f.w.WriteHeader(code)
 }
 
 func (f *face) Write(p []byte) (int, error) {
-	f.rec.Load().noteHeader(http.StatusOK)
+	f.recorder().noteHeader(http.StatusOK)
 	n, err := f.w.Write(p)
-	f.rec.Load().wrote(int64(n))
+	f.recorder().wrote(int64(n))
 	return n, err
 }
 
 func (f *face) WriteString(s string) (int, error) {
-	f.rec.Load().noteHeader(http.StatusOK)
+	f.recorder().noteHeader(http.StatusOK)
 	n, err := io.WriteString(f.w, s)
-	f.rec.Load().wrote(int64(n))
+	f.recorder().wrote(int64(n))
 	return n, err
 }
 
 // ReadFrom hands src to the server's own ReadFrom, so that files are still sent by the kernel.
 func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
-	f.rec.Load().noteHeader(http.StatusOK)
+	f.recorder().noteHeader(http.StatusOK)
 	if from, ok := f.w.(io.ReaderFrom); ok {
 		n, err = from.ReadFrom(src)
 	} else {
 		n, err = io.Copy(struct{ io.Writer }{f.w}, src)
 	}
-	f.rec.Load().wrote(n)
+	f.recorder().wrote(n)
 	return n, err
 }
 
 func (f *face) FlushError() error {
-	f.rec.Load().noteHeader(http.StatusOK)
+	f.recorder().noteHeader(http.StatusOK)
 	err := http.NewResponseController(f.w).Flush()
-	f.rec.Load().flushed()
+	f.recorder().flushed()
 	return err
 }
 
@@ -109,7 +117,7 @@ func (f *face) EnableFullDuplex() error {
 func (f *face) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(f.w).Hijack()
 	if err == nil {
-		f.rec.Load().wasHijacked()
+		f.recorder().wasHijacked()
 	}
 	return conn, rw, err
 }
