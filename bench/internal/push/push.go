@@ -24,6 +24,7 @@ import (
 
 const (
 	series = 100_000
+	pushes = 3 // of each in a round; one push is one ratio
 	ours   = "duotel"
 	stock  = "stock PeriodicReader + otlpmetrichttp"
 )
@@ -51,7 +52,7 @@ func Run(r *report.Report, rounds int) {
 		sets[i] = metric.WithAttributeSet(attribute.NewSet(attribute.Int("id", i), attribute.String("route", "/items/{id}")))
 	}
 	cost, peak := round.NewResult(ours, stock), round.NewResult(ours, stock)
-	for n := range min(rounds, 7) + 1 {
+	for n := range rounds*pushes + 1 {
 		for k := range senders {
 			s := senders[(n+k)%len(senders)]
 			c, p := measure(s, sets)
