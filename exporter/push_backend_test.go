@@ -101,7 +101,10 @@ func (b *backend) to(p exporter.Protocol, cfg exporter.PushConfig) exporter.Push
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	raw, _ := io.ReadAll(r.Body)
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // to return would be to accept
+	}
 	met := b.meet(r.Context(), exporter.ProtocolHTTPProtobuf)
 	switch met {
 	case up, taken:
@@ -109,7 +112,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	default:
-		return
+		panic(http.ErrAbortHandler) // also of a hanging request, whose client may still be there
 	}
 	request := new(colmetricpb.ExportMetricsServiceRequest)
 	if err := unmarshal(raw, r.Header.Get("Content-Encoding"), request); err != nil {

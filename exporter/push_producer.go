@@ -63,11 +63,9 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 		}
 		return r.scopes, nil
 	case <-ctx.Done():
-		// A reader that shuts down cancels a collection and begins the last one, which has it all.
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			p.overdue.Store(true)
-			p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
-		}
+		// Reported also when it was canceled: what this collection lacks must not be taken for gone.
+		p.overdue.Store(errors.Is(ctx.Err(), context.DeadlineExceeded))
+		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
 		return nil, nil
 	}
 }
