@@ -76,14 +76,13 @@ var epoch = time.Now()
 
 func now() time.Duration { return time.Since(epoch) }
 
-// begin starts to measure r, which h serves. Everything of the request before is overwritten.
+// begin starts to measure r, which h serves. What end did not clear of the request before is overwritten.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
 	rec.handler, rec.r = h, r
 	rec.face = rec.unused.writer(w, rec)
 	rec.response = response{}
 	rec.method = methodOf(r.Method)
 	rec.route.begin(r)
-	rec.body = nil
 	if r.Body != nil && r.Body != http.NoBody {
 		rec.body = rec.unused.body(r.Body)
 		r.Body = rec.body
@@ -122,7 +121,7 @@ func (rec *recorder) end() {
 		annotateSpan(r, route.name, k)
 	}
 	if settled {
-		rec.r, rec.face, rec.body = nil, nil, nil
+		rec.r, rec.face, rec.body, rec.route = nil, nil, nil, routeTrack{}
 		recorders.Put(rec)
 	}
 }

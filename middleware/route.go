@@ -72,10 +72,9 @@ type routeTrack struct {
 	outer  string // the pattern of that router
 }
 
-// begin starts at the outermost instrumented handler. A pattern that is there already is that of a mux
+// begin, of an empty track, starts at the outermost instrumented handler. A pattern that is there already is that of a mux
 // further out still, which then saw the path of the request line.
 func (t *routeTrack) begin(r *http.Request) {
-	*t = routeTrack{}
 	if r.URL == nil {
 		return
 	}
