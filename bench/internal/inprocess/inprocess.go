@@ -15,13 +15,15 @@ import (
 const slice = 40 * time.Millisecond
 
 // Run measures the middlewares with tracing off, then with every request in a sampled span, then Duotel with
-// either vocabulary.
+// either vocabulary, then in other routers beside the routers' own middlewares.
 func Run(r *report.Report, rounds int) {
 	r.Section("Middleware", "What is added to a bare mux with one route, in-process. Duotel and promhttp measure duration, both sizes and requests in flight; "+
-		"otelhttp duration and both sizes; slok duration, response size and requests in flight.")
+		"otelhttp duration and both sizes; slok duration, response size and requests in flight; the middlewares of gin and echo, "+
+		"which are compared with the bare router, duration, both sizes and a count.")
 	untraced(r, rounds)
 	traced(r, rounds)
 	vocabularies(r, rounds)
+	routers(r, rounds)
 }
 
 func untraced(r *report.Report, rounds int) {
@@ -54,6 +56,12 @@ func vocabularies(r *report.Report, rounds int) {
 	r.Target("middleware, a request: both vocabularies / semconv", 1.05, res.Ratio(instrumented.DuotelBoth, instrumented.Duotel))
 }
 
+// routers compares the routers' own middlewares with Duotel around the router, which is told the route.
+func routers(r *report.Report, rounds int) {
+	table(r, "inside a router: gin", measure(instrumented.Gin(), rounds), instrumented.DuotelGin)
+	table(r, "inside a router: echo", measure(instrumented.Echo(), rounds), instrumented.DuotelEcho)
+}
+
 func measure(handlers []instrumented.Handler, rounds int) round.Result {
 	var all []round.Contestant
 	for _, h := range handlers {
@@ -75,8 +83,9 @@ func server(h http.Handler) func(int) {
 	}
 }
 
+// table compares with the first contestant, which is the bare one.
 func table(r *report.Report, title string, res round.Result, ours string) {
-	bare := instrumented.Bare
+	bare := res.Names()[0]
 	var rows [][]string
 	for _, name := range res.Names() {
 		row := []string{name, report.Nanoseconds(res.Cost(name).Median), "", "", "", ""}

@@ -24,10 +24,15 @@ func newDuotel(name string, opts ...telemetry.Option) Handler {
 
 // newDuotelNamed exports the vocabulary names.
 func newDuotelNamed(name string, names telemetry.HTTPNames, opts ...telemetry.Option) Handler {
+	s, shutdown := newSDK(names, opts...)
+	return Handler{name, s.Middleware(service()), shutdown}
+}
+
+func newSDK(names telemetry.HTTPNames, opts ...telemetry.Option) (s *telemetry.SDK, shutdown func()) {
 	ctx := context.Background()
 	opts = append(opts, telemetry.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-	s := must(telemetry.New(ctx, telemetry.Config{ServiceName: "bench", HTTP: telemetry.HTTPConfig{Names: names}}, opts...))
-	return Handler{name, s.Middleware(service()), func() { _ = s.Shutdown(ctx) }}
+	s = must(telemetry.New(ctx, telemetry.Config{ServiceName: "bench", HTTP: telemetry.HTTPConfig{Names: names}}, opts...))
+	return s, func() { _ = s.Shutdown(ctx) }
 }
 
 func newDuotelTraced(name string) Handler {

@@ -17,6 +17,10 @@ var peers = []string{
 	"github.com/prometheus/client_golang",
 	"github.com/VictoriaMetrics/metrics",
 	"github.com/slok/go-http-metrics",
+	"github.com/gin-gonic/gin",
+	"github.com/zsais/go-gin-prometheus",
+	"github.com/labstack/echo/v4",
+	"github.com/labstack/echo-contrib",
 }
 
 // Versions writes where and with what the numbers are made.
