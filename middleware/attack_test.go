@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -11,7 +12,10 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/duotel/duotel/internal/bound"
 	"github.com/duotel/duotel/middleware"
 )
 
@@ -41,8 +45,9 @@ func (a attacker) request() *http.Request {
 	return r
 }
 
-// attacked has each way in which a route can be found out, and a tenant that the client names.
-func attacked(t *testing.T, m *meters) http.Handler {
+// attacked measures with p; it has each way in which a route can be found out, and a tenant that the client
+// names.
+func attacked(t *testing.T, p metric.MeterProvider) http.Handler {
 	t.Helper()
 	copied := muxOf(map[string]http.Handler{"/copied/{id}": leaf})
 	mux := muxOf(map[string]http.Handler{
@@ -52,7 +57,11 @@ func attacked(t *testing.T, m *meters) http.Handler {
 			middleware.Routes(copied).ServeHTTP(w, r.WithContext(t.Context()))
 		}),
 	})
-	return newMiddleware(t, m, middleware.WithAttributes(tenant), middleware.WithAttributeLimit(2)).Handler(mux)
+	mw, err := middleware.New(middleware.WithMeterProvider(p), middleware.WithAttributes(tenant), middleware.WithAttributeLimit(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mw.Handler(mux)
 }
 
 // attackWarmUp is enough for every combination of what the attacker can reach.
@@ -73,18 +82,39 @@ func heap() uint64 {
 	return s.HeapAlloc
 }
 
-// TestAttack sends some requests, and wants the rest to make neither a series nor garbage that stays. A route
-// nobody asked for before still gets a series of its own, under the usual limit.
+// producedMeters reads what was recorded with p.
+func producedMeters(tb testing.TB, p sdkmetric.Producer) *meters {
+	tb.Helper()
+	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(p))
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
+	return &meters{MeterProvider: mp, reader: reader}
+}
+
+// TestAttack attacks a service under the usual limit of series, on either kind of instruments.
 func TestAttack(t *testing.T) {
-	m := newLimitedMeters(t, 2000)
-	h := attacked(t, m)
+	t.Run("bound", func(t *testing.T) {
+		p := boundProvider()
+		attack(t, p, producedMeters(t, p), attackRequests)
+	})
+	t.Run("stock", func(t *testing.T) {
+		m := newLimitedMeters(t, bound.DefaultCardinalityLimit)
+		attack(t, m, m, min(attackRequests, 10_000))
+	})
+}
+
+// attack sends some requests, and wants the rest to make neither a series nor garbage that stays. A route
+// nobody asked for before still gets a series of its own.
+func attack(t *testing.T, p metric.MeterProvider, m *meters, requests int) {
+	t.Helper()
+	h := attacked(t, p)
 	a := attacker{rand.New(rand.NewPCG(1, 2))}
 	w := newPlainWriter()
 	for range attackWarmUp {
 		h.ServeHTTP(w, a.request())
 	}
 	series, before := m.seriesCount(t), heap()
-	for range attackRequests {
+	for range requests {
 		h.ServeHTTP(w, a.request())
 	}
 	if got := m.seriesCount(t); got != series {

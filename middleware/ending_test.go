@@ -44,7 +44,7 @@ func (flushingWriter) Flush() {}
 
 func TestHijackedConnection(t *testing.T) {
 	m := newMeters(t)
-	s := serve(t, false, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := serve(t, http1, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -101,7 +101,7 @@ func TestClientGone(t *testing.T) {
 			t.Run(proto.name+"/"+tt.name, func(t *testing.T) {
 				m := newMeters(t)
 				started := make(chan struct{})
-				s := serve(t, proto.http2, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s := serve(t, proto, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if tt.before != nil {
 						tt.before(w)
 					}
@@ -140,7 +140,7 @@ func TestTimeoutHandler(t *testing.T) {
 	defer close(end)
 	slow := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-end })
 	mux := muxOf(map[string]http.Handler{"/slow": http.TimeoutHandler(slow, time.Millisecond, "")})
-	s := serve(t, false, newMiddleware(t, m).Handler(mux))
+	s := serve(t, http1, newMiddleware(t, m).Handler(mux))
 	if status, _ := fetch(t, s, "GET", "/slow", nil); status != http.StatusServiceUnavailable {
 		t.Errorf("the client got %d, want 503", status)
 	}
@@ -165,7 +165,7 @@ func TestUnreadBody(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMeters(t)
-			s := serve(t, false, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			s := serve(t, http1, newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusRequestEntityTooLarge)
 				_ = http.NewResponseController(w).Flush()
 			})))

@@ -124,14 +124,17 @@ func newMiddleware(tb testing.TB, m *meters, opts ...middleware.Option) *middlew
 	return mw
 }
 
-// protocols are the servers every promise is tested with.
-var protocols = []struct {
-	name, version, scheme string
-	http2                 bool
-}{
-	{name: "HTTP1", version: "1.1", scheme: "http"},
-	{name: "HTTP2", version: "2", scheme: "https", http2: true},
-}
+// protocol is what a server and its client speak.
+type protocol struct{ name, version, scheme string }
+
+var (
+	http1 = protocol{name: "HTTP1", version: "1.1", scheme: "http"}
+	http2 = protocol{name: "HTTP2", version: "2", scheme: "https"}
+	h2c   = protocol{name: "h2c", version: "2", scheme: "http"}
+)
+
+// protocols are what every promise is tested with.
+var protocols = []protocol{http1, http2, h2c}
 
 // server is a real server whose Close waits for its handlers, which that of HTTP/2 does not.
 type server struct {
@@ -145,7 +148,7 @@ func (s *server) Close() {
 }
 
 // serve starts a server for h. Its log is dropped: panics are part of the tests.
-func serve(tb testing.TB, http2 bool, h http.Handler) *server {
+func serve(tb testing.TB, proto protocol, h http.Handler) *server {
 	tb.Helper()
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -154,14 +157,26 @@ func serve(tb testing.TB, http2 bool, h http.Handler) *server {
 		h.ServeHTTP(w, r)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.EnableHTTP2 = http2
-	if http2 {
+	switch proto {
+	case http2:
+		s.EnableHTTP2 = true
 		s.StartTLS()
-	} else {
+	case h2c:
+		s.startUnencryptedHTTP2()
+	default:
 		s.Start()
 	}
 	tb.Cleanup(s.Close)
 	return s
+}
+
+// startUnencryptedHTTP2 starts a server that speaks nothing else, nor does its client.
+func (s *server) startUnencryptedHTTP2() {
+	only := new(http.Protocols)
+	only.SetUnencryptedHTTP2(true)
+	s.Config.Protocols = only
+	s.Start()
+	s.Client().Transport.(*http.Transport).Protocols = only
 }
 
 // fetch sends a request and reads the answer; where there is none, status is 0.

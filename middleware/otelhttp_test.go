@@ -49,7 +49,7 @@ func TestSamePointsAsOtelhttp(t *testing.T) {
 		t.Run(proto.name, func(t *testing.T) {
 			ours, theirs := newMeters(t), newMeters(t)
 			h := otelhttp.NewHandler(newMiddleware(t, ours).Handler(shop()), "", otelhttp.WithMeterProvider(theirs))
-			s := serve(t, proto.http2, h)
+			s := serve(t, proto, h)
 			for _, r := range [][3]string{
 				{"GET", "/items/7"},
 				{"GET", "/items/8"},
@@ -123,7 +123,7 @@ func TestSpansAreOtelhttps(t *testing.T) {
 		"/panics":         http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("as planned") }),
 		"/api/":           http.StripPrefix("/api", middleware.Routes(itemsMux())),
 	})
-	s := serve(t, false, newMiddleware(t, m, opts...).Handler(mux))
+	s := serve(t, http1, newMiddleware(t, m, opts...).Handler(mux))
 	rt, err := middleware.NewTransport(s.Client().Transport, append(opts, middleware.WithMeterProvider(m))...)
 	if err != nil {
 		t.Fatal(err)

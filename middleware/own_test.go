@@ -274,7 +274,7 @@ func TestPanickingTemplate(t *testing.T) {
 // TestRedirectsAreAttempts counts as the conventions say: each sending of a request is one.
 func TestRedirectsAreAttempts(t *testing.T) {
 	m := newMeters(t)
-	s := serve(t, false, muxOf(map[string]http.Handler{"/old": http.RedirectHandler("/new", http.StatusFound), "/new": leaf}))
+	s := serve(t, http1, muxOf(map[string]http.Handler{"/old": http.RedirectHandler("/new", http.StatusFound), "/new": leaf}))
 	c := &http.Client{Transport: newTransport(t, m, s.Client().Transport)}
 	defer c.CloseIdleConnections()
 	res, err := c.Get(s.URL + "/old")

@@ -14,11 +14,11 @@ import (
 	"github.com/duotel/duotel/middleware"
 )
 
-// overBoth runs a test against a real server and its client, over HTTP/1.1 and over HTTP/2.
-func overBoth(t *testing.T, name string, test func(t *testing.T, http2 bool)) {
+// overAll runs a test against a real server and its client, over each of the protocols.
+func overAll(t *testing.T, name string, test func(t *testing.T, proto protocol)) {
 	t.Helper()
 	for _, proto := range protocols {
-		t.Run(proto.name+"/"+name, func(t *testing.T) { test(t, proto.http2) })
+		t.Run(proto.name+"/"+name, func(t *testing.T) { test(t, proto) })
 	}
 }
 
@@ -32,10 +32,10 @@ func TestF23UndeclaredPaths(t *testing.T) {
 		mux.Handle("GET "+want[i+1], leaf)
 	}
 	slices.Sort(want)
-	overBoth(t, "5000 paths", func(t *testing.T, http2 bool) {
+	overAll(t, "5000 paths", func(t *testing.T, proto protocol) {
 		// The SDK keeps one of its series for the overflow.
 		m := newLimitedMeters(t, declared+2)
-		s := serve(t, http2, newMiddleware(t, m).Handler(mux))
+		s := serve(t, proto, newMiddleware(t, m).Handler(mux))
 		for i := range undeclared {
 			fetch(t, s, "GET", fmt.Sprintf("/undeclared-%d", i), nil)
 		}
@@ -82,9 +82,9 @@ func TestF24RouteOverTheNetwork(t *testing.T) {
 		{"catch-all, beside a route", "/items/7", catchAll, nil, "/items/{id}"},
 	}
 	for _, tt := range tests {
-		overBoth(t, tt.name, func(t *testing.T, http2 bool) {
+		overAll(t, tt.name, func(t *testing.T, proto protocol) {
 			m := newMeters(t)
-			s := serve(t, http2, newMiddleware(t, m, tt.opts...).Handler(tt.handler))
+			s := serve(t, proto, newMiddleware(t, m, tt.opts...).Handler(tt.handler))
 			fetch(t, s, "GET", tt.path, nil)
 			s.Close()
 			ps := m.points(t, requestDuration)
@@ -109,9 +109,9 @@ func TestF26SizesOverTheNetwork(t *testing.T) {
 		bound float64 // the upper one of the size's bucket
 	}{{0, 100}, {100, 100}, {101, 1e3}, {50_000, 1e5}, {1_000_000, 1e6}, {1 << 20, 1e7}}
 	for _, tt := range tests {
-		overBoth(t, fmt.Sprint(tt.size), func(t *testing.T, http2 bool) {
+		overAll(t, fmt.Sprint(tt.size), func(t *testing.T, proto protocol) {
 			m := newMeters(t)
-			s := serve(t, http2, newMiddleware(t, m).Handler(echo))
+			s := serve(t, proto, newMiddleware(t, m).Handler(echo))
 			fetch(t, s, "POST", "/", strings.NewReader(strings.Repeat("x", tt.size)))
 			s.Close()
 			for _, name := range []string{requestSize, responseSize} {
@@ -160,7 +160,7 @@ func TestF27ExcludedOverTheNetwork(t *testing.T) {
 		{"configured", []middleware.Option{middleware.WithExcludedPaths(append(slices.Clone(excluded), "/internal/ping")...)}, []string{"/page"}},
 	}
 	for _, tt := range tests {
-		overBoth(t, tt.name, func(t *testing.T, http2 bool) {
+		overAll(t, tt.name, func(t *testing.T, proto protocol) {
 			m := newMeters(t)
 			mux := http.NewServeMux()
 			for _, path := range paths {
@@ -172,7 +172,7 @@ func TestF27ExcludedOverTheNetwork(t *testing.T) {
 					checkTotal(t, m, activeRequests, active)
 				})
 			}
-			s := serve(t, http2, newMiddleware(t, m, tt.opts...).Handler(mux))
+			s := serve(t, proto, newMiddleware(t, m, tt.opts...).Handler(mux))
 			for _, path := range paths {
 				if status, _ := fetch(t, s, "GET", path, nil); status != http.StatusOK {
 					t.Errorf("%s was answered with %d", path, status)

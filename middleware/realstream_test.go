@@ -11,10 +11,10 @@ import (
 
 // TestF25EventStream reads the first event, lets the stream live for longer than that took, and ends it.
 func TestF25EventStream(t *testing.T) {
-	overBoth(t, "events", func(t *testing.T, http2 bool) {
+	overAll(t, "events", func(t *testing.T, proto protocol) {
 		m := newMeters(t)
 		flushed, finish := make(chan struct{}), make(chan struct{})
-		s := serve(t, http2, newMiddleware(t, m).Handler(muxOf(map[string]http.Handler{
+		s := serve(t, proto, newMiddleware(t, m).Handler(muxOf(map[string]http.Handler{
 			"/events": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, "data: 1\n")
 				_ = http.NewResponseController(w).Flush()
@@ -41,7 +41,7 @@ func TestF25EventStream(t *testing.T) {
 // TestF25WebSocket is over HTTP/1.1 only: HTTP/2 has no connection that a handler could take over.
 func TestF25WebSocket(t *testing.T) {
 	m := newMeters(t)
-	s := serve(t, false, newMiddleware(t, m).Handler(muxOf(map[string]http.Handler{
+	s := serve(t, http1, newMiddleware(t, m).Handler(muxOf(map[string]http.Handler{
 		"/ws": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			if err != nil {

@@ -159,7 +159,7 @@ func TestHijackBehindAWriterThatOnlyUnwraps(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
 		_ = conn.Close()
 	}))
-	s := serve(t, false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{w}, r) }))
+	s := serve(t, http1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{w}, r) }))
 	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func TestRequestIsRecorded(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(proto.name+"/"+tt.name, func(t *testing.T) {
 				m := newMeters(t)
-				s := serve(t, proto.http2, newMiddleware(t, m).Handler(shop()))
+				s := serve(t, proto, newMiddleware(t, m).Handler(shop()))
 				var body io.Reader
 				if tt.body != "" {
 					body = strings.NewReader(tt.body)
@@ -130,7 +130,7 @@ func TestF22SpoofedRequests(t *testing.T) {
 	for _, proto := range protocols {
 		t.Run(proto.name, func(t *testing.T) {
 			m := newMeters(t)
-			s := serve(t, proto.http2, newMiddleware(t, m).Handler(shop()))
+			s := serve(t, proto, newMiddleware(t, m).Handler(shop()))
 			for i := range attacks {
 				r, err := http.NewRequestWithContext(t.Context(), []string{"GET", fmt.Sprintf("M%d", i)}[i%2], s.URL+[]string{"/items/", "/x/"}[i/2%2]+fmt.Sprint(i), nil)
 				if err != nil {
@@ -183,7 +183,7 @@ func TestF27Excluded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMeters(t)
-			s := serve(t, false, newMiddleware(t, m, tt.opts...).Handler(shop()))
+			s := serve(t, http1, newMiddleware(t, m, tt.opts...).Handler(shop()))
 			for _, path := range []string{"/metrics", "/healthz", "/home/", "/items/7"} {
 				if status, _ := fetch(t, s, "GET", path, nil); status != 200 {
 					t.Errorf("%s was answered with %d", path, status)
@@ -204,7 +204,7 @@ func TestF27Excluded(t *testing.T) {
 
 func TestF26Buckets(t *testing.T) {
 	m := newMeters(t)
-	s := serve(t, false, newMiddleware(t, m).Handler(shop()))
+	s := serve(t, http1, newMiddleware(t, m).Handler(shop()))
 	fetch(t, s, "GET", "/items/7", nil)
 	s.Close()
 	seconds := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
@@ -223,7 +223,7 @@ func TestActiveWhileServed(t *testing.T) {
 		close(started)
 		<-finish
 	}))
-	s := serve(t, false, h)
+	s := serve(t, http1, h)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

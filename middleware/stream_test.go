@@ -43,7 +43,7 @@ func TestStreamOverride(t *testing.T) {
 		for known, mux := range muxes {
 			t.Run(tt.name+"/"+known, func(t *testing.T) {
 				m := newMeters(t)
-				s := serve(t, false, newMiddleware(t, m, tt.opt).Handler(mux))
+				s := serve(t, http1, newMiddleware(t, m, tt.opt).Handler(mux))
 				fetch(t, s, "GET", "/api/items/7", nil)
 				s.Close()
 				if got := len(m.points(t, streamDuration)); got != tt.streams {
@@ -82,7 +82,7 @@ func TestStreamOverrideInFlight(t *testing.T) {
 		}
 	})
 	mux := muxOf(map[string]http.Handler{"/always": h, "/never": h})
-	s := serve(t, false, newMiddleware(t, m, middleware.WithStreamed("/always"), middleware.WithUnstreamed("/never")).Handler(mux))
+	s := serve(t, http1, newMiddleware(t, m, middleware.WithStreamed("/always"), middleware.WithUnstreamed("/never")).Handler(mux))
 	fetch(t, s, "GET", "/always", nil)
 	fetch(t, s, "GET", "/never", nil)
 	s.Close()

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +38,7 @@ func TestTransport(t *testing.T) {
 	for _, proto := range protocols {
 		t.Run(proto.name, func(t *testing.T) {
 			m := newMeters(t)
-			s := serve(t, proto.http2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := serve(t, proto, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = io.WriteString(w, "short and stout")
@@ -89,8 +91,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestTransportErrorType(t *testing.T) {
-	plain := serve(t, false, leaf)
-	secure := serve(t, true, leaf)
+	plain := serve(t, http1, leaf)
+	secure := serve(t, http2, leaf)
 	const closed = "127.0.0.1:1" // nobody's: a port that was just closed may be given to another process
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -174,4 +176,65 @@ func TestTransportPanic(t *testing.T) {
 		t.Errorf("recorded %+v, want one panic", ps)
 	}
 	checkSum(t, m, clientActive, 0)
+}
+
+// retrying sends a request again while the server is not ready, as libraries for it do.
+type retrying struct{ http.RoundTripper }
+
+func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
+	for {
+		again := req.Clone(req.Context())
+		again.Body, _ = req.GetBody()
+		res, err := r.RoundTripper.RoundTrip(again)
+		if err != nil || res.StatusCode != http.StatusServiceUnavailable {
+			return res, err
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+}
+
+// TestRetriesAreAttempts counts as the conventions say: each sending of a request is one, with the status that
+// it got and the bytes that it took.
+func TestRetriesAreAttempts(t *testing.T) {
+	for _, proto := range protocols {
+		t.Run(proto.name, func(t *testing.T) {
+			m := newMeters(t)
+			tries := 0
+			s := serve(t, proto, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if tries++; tries < 3 {
+					http.Error(w, "later", http.StatusServiceUnavailable)
+				}
+			}))
+			c := &http.Client{Transport: retrying{newTransport(t, m, s.Client().Transport)}}
+			res, err := c.Post(s.URL, "text/plain", strings.NewReader("order"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			c.CloseIdleConnections()
+			for name, want := range map[string]map[string]float64{
+				clientDuration: nil, clientRequestSize: {"200 ": 5, "503 503": 10}, clientResponseSize: {"200 ": 0, "503 503": 12},
+			} {
+				counts, sums := outcomes(t, m, name)
+				if !maps.Equal(counts, map[string]uint64{"200 ": 1, "503 503": 2}) || want != nil && !maps.Equal(sums, want) {
+					t.Errorf("%s counts %v with sums %v, want two failures and a success with %v", name, counts, sums, want)
+				}
+			}
+			checkSum(t, m, clientActive, 0)
+		})
+	}
+}
+
+// outcomes are the series of one instrument by status and error.type.
+func outcomes(t *testing.T, m *meters, name string) (counts map[string]uint64, sums map[string]float64) {
+	t.Helper()
+	counts, sums = map[string]uint64{}, map[string]float64{}
+	for _, p := range m.points(t, name) {
+		outcome := p.label("http.response.status_code") + " " + p.label("error.type")
+		counts[outcome] += p.count
+		sums[outcome] += p.sum
+	}
+	return counts, sums
 }

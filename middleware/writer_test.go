@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -172,4 +173,58 @@ func use(w http.ResponseWriter) string {
 		found = append(found, "notify")
 	}
 	return strings.Join(found, " ")
+}
+
+// sender is a writer that would hand files to the kernel.
+type sender struct {
+	http.ResponseWriter
+	source io.Reader
+}
+
+func (s *sender) ReadFrom(src io.Reader) (int64, error) {
+	s.source = src
+	return io.Copy(s.ResponseWriter, src)
+}
+
+// TestReadFromReachesTheWriter copies a file to writers as servers have them. Only with the file itself in its
+// hands can a writer let the kernel send it.
+func TestReadFromReachesTheWriter(t *testing.T) {
+	c := calls{}
+	for name, wrap := range map[string]func(*sender) http.ResponseWriter{
+		"plain":        func(s *sender) http.ResponseWriter { return s },
+		"flush hijack": func(s *sender) http.ResponseWriter { return sendingHTTP1{s, flusher{c}, hijacker{c}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, s, file := newMeters(t), &sender{ResponseWriter: newPlainWriter()}, strings.NewReader("content")
+			newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if n, err := w.(io.ReaderFrom).ReadFrom(file); n != 7 || err != nil {
+					t.Errorf("%d bytes were sent, %v", n, err)
+				}
+			})).ServeHTTP(wrap(s), newRequest(t, "GET", "/"))
+			if s.source != io.Reader(file) {
+				t.Errorf("the writer underneath was given %T to read from, want the file", s.source)
+			}
+			checkSum(t, m, responseSize, 7)
+		})
+	}
+}
+
+type sendingHTTP1 struct {
+	*sender
+	flusher
+	hijacker
+}
+
+// TestReadFromWithoutHelp copies a file to a writer that knows no better than to be written to.
+func TestReadFromWithoutHelp(t *testing.T) {
+	m, w := newMeters(t), newPlainWriter()
+	newMiddleware(t, m).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("content")); n != 7 || err != nil {
+			t.Errorf("%d bytes were sent, %v", n, err)
+		}
+	})).ServeHTTP(w, newRequest(t, "GET", "/"))
+	if w.size != 7 {
+		t.Errorf("%d bytes were written, want 7", w.size)
+	}
+	checkSum(t, m, responseSize, 7)
 }

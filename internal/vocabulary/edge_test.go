@@ -81,7 +81,7 @@ func TestExponentialHistogramHasSumAndCount(t *testing.T) {
 	m := newMeters(t, sdkmetric.WithView(func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		return sdkmetric.Stream{Name: i.Name, Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}}, true
 	}))
-	record(t, m, []request{{route: "/", method: "GET", seconds: 2, bytes: 5}, {route: "/", method: "GET", status: 200, seconds: 3, bytes: 7}}, nil)
+	record(t, m, []request{{route: "/", method: "GET", seconds: 2, sent: 5}, {route: "/", method: "GET", status: 200, seconds: 3, sent: 7}}, nil)
 	scopes := rewritten(t, m, vocabulary.Both)
 	p := as[metricdata.Histogram[float64]](t, scopes, "http_request_duration").DataPoints[0]
 	if p.Count != 2 || p.Sum != 5 || len(p.Bounds) != 0 || !slices.Equal(p.BucketCounts, []uint64{2}) {

@@ -19,7 +19,7 @@ type request struct {
 	route, method, scheme, version string
 	status                         int
 	seconds                        float64
-	bytes                          int64
+	sent, received                 int64 // bytes of the response, of the request
 }
 
 func (r request) attributes() attribute.Set {
@@ -44,7 +44,7 @@ func randomRequest(rng *rand.Rand) request {
 		scheme: oneOf(rng, "http", "https"), version: oneOf(rng, "1.1", "2"), status: oneOf(rng, 0, 200, 201, 404, 500, 503),
 		// A bound belongs to its bucket, so bounds themselves are among the values.
 		seconds: oneOf(rng, float64(rng.IntN(12*64))/64, 0.05, 0.1, 0.3, 1, 3, 5, 10, 0.25),
-		bytes:   rng.Int64N(1 << 20),
+		sent:    rng.Int64N(1 << 20), received: rng.Int64N(1 << 20),
 	}
 }
 
@@ -53,10 +53,12 @@ func record(tb testing.TB, m *meters, requests []request, bounds []float64) {
 	tb.Helper()
 	meter := m.Meter(middleware.ScopeName)
 	duration, _ := meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(bounds...))
-	size, _ := meter.Int64Histogram("http.server.response.body.size", metric.WithUnit("By"))
+	sent, _ := meter.Int64Histogram("http.server.response.body.size", metric.WithUnit("By"))
+	received, _ := meter.Int64Histogram("http.server.request.body.size", metric.WithUnit("By"))
 	for _, r := range requests {
 		duration.Record(tb.Context(), r.seconds, metric.WithAttributeSet(r.attributes()))
-		size.Record(tb.Context(), r.bytes, metric.WithAttributeSet(r.attributes()))
+		sent.Record(tb.Context(), r.sent, metric.WithAttributeSet(r.attributes()))
+		received.Record(tb.Context(), r.received, metric.WithAttributeSet(r.attributes()))
 	}
 }
 
@@ -87,7 +89,8 @@ func TestBothVocabulariesAreExact(t *testing.T) {
 			return attribute.NewSet(attribute.String("handler", r.route), attribute.String("method", r.method))
 		})
 		checkRequests(t, scopes, requests)
-		checkSizes(t, scopes, requests)
+		checkSizes(t, scopes, "http_response_size", requests, func(r request) int64 { return r.sent })
+		checkSizes(t, scopes, "http_request_size", requests, func(r request) int64 { return r.received })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -141,7 +144,7 @@ func checkRequests(t *testing.T, scopes []metricdata.ScopeMetrics, requests []re
 	}
 }
 
-func checkSizes(t *testing.T, scopes []metricdata.ScopeMetrics, requests []request) {
+func checkSizes(t *testing.T, scopes []metricdata.ScopeMetrics, name string, requests []request, of func(request) int64) {
 	t.Helper()
 	type size struct {
 		count uint64
@@ -150,15 +153,15 @@ func checkSizes(t *testing.T, scopes []metricdata.ScopeMetrics, requests []reque
 	want := map[string]size{}
 	for _, r := range requests {
 		s := want[r.route]
-		want[r.route] = size{s.count + 1, s.sum + float64(r.bytes)}
+		want[r.route] = size{s.count + 1, s.sum + float64(of(r))}
 	}
-	points := as[metricdata.Summary](t, scopes, "http_response_size").DataPoints
+	points := as[metricdata.Summary](t, scopes, name).DataPoints
 	if len(points) != len(want) {
-		t.Errorf("there are sizes of %d handlers, want %d", len(points), len(want))
+		t.Errorf("%s has %d handlers, want %d", name, len(points), len(want))
 	}
 	for _, p := range points {
 		if got := (size{p.Count, p.Sum}); got != want[label(p.Attributes, "handler")] || p.Attributes.Len() != 1 || len(p.QuantileValues) > 0 {
-			t.Errorf("the size of %s is %+v, want %+v and no quantiles", encoded(p.Attributes), got, want[label(p.Attributes, "handler")])
+			t.Errorf("%s{%s} is %+v, want %+v and no quantiles", name, encoded(p.Attributes), got, want[label(p.Attributes, "handler")])
 		}
 	}
 }
