@@ -45,6 +45,19 @@ func attributes(i int) attribute.Set {
 	return attribute.NewSet(kvs...)
 }
 
+// adding measures the first n series, and a tenth as many new ones with every call of the function returned.
+func adding(n int, measure func(i int)) (add func()) {
+	next := 0
+	more := func(n int) {
+		for range n {
+			measure(next)
+			next++
+		}
+	}
+	more(n)
+	return func() { more(n / 10) }
+}
+
 // runtimeRegistry has the collectors that every page of a real service shows; Duotel's has them by
 // itself.
 func runtimeRegistry() *prometheus.Registry {

@@ -16,9 +16,10 @@ import (
 type page struct {
 	name   string
 	scrape func() int
-	// replace exchanges a tenth of the series for others before a scrape. Nil where the page is steady.
-	replace func()
-	close   func()
+	// change is what happens to the series of a changing page before a scrape: a tenth of the counters is
+	// exchanged for others, or a tenth of the first histograms is added.
+	change func()
+	close  func()
 }
 
 // newDuotel returns a provider and the page that shows it, pull only.
@@ -45,26 +46,32 @@ func newOfficial(name string) (metric.MeterProvider, page) {
 
 // fill measures n series of kind k.
 func fill(p metric.MeterProvider, k kind, n int) {
-	ctx, meter := context.Background(), p.Meter("bench")
-	if k == counters {
-		c := must(meter.Int64Counter("bench.requests", metric.WithDescription("Requests.")))
-		for i := range n {
-			c.Add(ctx, int64(i), metric.WithAttributeSet(attributes(i)))
-		}
+	if k == histograms {
+		addHistograms(p, n)
 		return
 	}
-	h := must(meter.Float64Histogram("bench.duration", metric.WithDescription("Durations."),
-		metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(bounds...)))
+	ctx := context.Background()
+	c := must(p.Meter("bench").Int64Counter("bench.requests", metric.WithDescription("Requests.")))
 	for i := range n {
+		c.Add(ctx, int64(i), metric.WithAttributeSet(attributes(i)))
+	}
+}
+
+// addHistograms measures n series of a histogram, and a tenth as many with every call of the function returned.
+func addHistograms(p metric.MeterProvider, n int) (add func()) {
+	ctx := context.Background()
+	h := must(p.Meter("bench").Float64Histogram("bench.duration", metric.WithDescription("Durations."),
+		metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(bounds...)))
+	return adding(n, func(i int) {
 		set := metric.WithAttributeSet(attributes(i))
 		for _, v := range values {
 			h.Record(ctx, v, set)
 		}
-	}
+	})
 }
 
-// churn registers a counter whose n series move on by a tenth with every call of the function returned.
-func churn(p metric.MeterProvider, n int) (replace func()) {
+// replaceCounters registers a counter whose n series move on by a tenth with every call of the function returned.
+func replaceCounters(p metric.MeterProvider, n int) (replace func()) {
 	ring := make([]metric.ObserveOption, 2*n)
 	for i := range ring {
 		ring[i] = metric.WithAttributeSet(attributes(i))

@@ -20,7 +20,7 @@ const (
 
 const slice = 10 * time.Millisecond
 
-// Run measures scrapes of steady and churning pages.
+// Run measures scrapes of steady and changing pages.
 func Run(r *report.Report, rounds int) {
 	r.Section("Scrape", "CPU time of one page as text 0.0.4, uncompressed, into a writer that discards it. Every page also has the Go and process metrics. "+
 		"VictoriaMetrics' histograms have their own buckets (`vmrange`, not cumulative), as many of them filled.")
@@ -30,7 +30,12 @@ func Run(r *report.Report, rounds int) {
 		}
 		growth(r, k, rounds)
 	}
-	churning(r, 10_000, rounds)
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		replacing(r, n, rounds)
+	}
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		arriving(r, n, rounds)
+	}
 }
 
 // steady compares pages whose series stay.
@@ -41,11 +46,7 @@ func steady(r *report.Report, k kind, n, rounds int) {
 		fill(provider, k, n)
 		pages = append(pages, p)
 	}
-	turns := 3
-	if n > 10_000 {
-		rounds, turns = min(rounds, 2), 1 // seconds each
-	}
-	res := compare(pages, rounds, turns)
+	res := compare(pages, unchanged, options(n, rounds))
 	table(r, fmt.Sprintf("%d %s, steady", n, k), res, pages)
 	if n == 10_000 {
 		judge(r, k, res)
@@ -78,7 +79,7 @@ func growth(r *report.Report, k kind, rounds int) {
 		fill(provider, k, n)
 		pages = append(pages, p)
 	}
-	res := compare(pages, rounds, 3)
+	res := compare(pages, unchanged, options(10_000, rounds))
 	one, ten, hundred := pages[0].name, pages[1].name, pages[2].name
 	r.Target(fmt.Sprintf("scrape, %s: 100,000 / 10,000 series", k), 11, res.Ratio(hundred, ten))
 	// The pages of 1,000 and of 100,000 may differ by a few allocations for buffers, not by one a series.
@@ -87,33 +88,25 @@ func growth(r *report.Report, k kind, rounds int) {
 	closeAll(pages)
 }
 
-// churning compares pages a tenth of whose series is replaced before every scrape.
-func churning(r *report.Report, n, rounds int) {
-	ours, a := newDuotel(duotel)
-	a.replace = churn(ours, n)
-	stock, b := newOfficial(official)
-	b.replace = churn(stock, n)
-	pages := []page{a, b, newPrometheus(client, counters, n), newVictoria(victoria, counters, n)}
-	res := compare(pages, rounds, 3)
-	table(r, fmt.Sprintf("%d counters, a tenth of them replaced before every scrape (replacing included: "+
-		"by an observable counter's callback where it is OpenTelemetry, by deleting and creating children elsewhere)", n), res, pages)
-	closeAll(pages)
+// options bound a comparison of pages of n series.
+func options(n, rounds int) round.Options {
+	if n > 10_000 {
+		return round.Options{Rounds: min(rounds, 2), Slice: slice} // seconds each
+	}
+	return round.Options{Rounds: rounds, Turns: 3, Slice: slice}
 }
 
-func compare(pages []page, rounds, turns int) round.Result {
-	churns := pages[0].replace != nil
+func compare(pages []page, before func(page), o round.Options) round.Result {
 	var all []round.Contestant
 	for _, p := range pages {
 		all = append(all, round.Contestant{Name: p.name, Run: func(n int) {
 			for range n {
-				if churns {
-					p.replace()
-				}
+				before(p)
 				p.scrape()
 			}
 		}})
 	}
-	return round.Measure(round.Options{Rounds: rounds, Slice: slice, Turns: turns}, all)
+	return round.Measure(o, all)
 }
 
 func table(r *report.Report, title string, res round.Result, pages []page) {
