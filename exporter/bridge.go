@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,15 +21,32 @@ import (
 // gathering that hangs costs half of the caller's time and no more, so that what else there is to
 // push still goes out, and what a partly failed gathering did return is kept.
 type bridge struct {
-	group *flight.Group[[]metricdata.ScopeMetrics]
+	gatherers prometheus.Gatherers
+	handle    func(error)
+	reported  once
+	group     *flight.Group[bridged]
 }
 
-// NewBridge returns a producer of the metrics of gatherers, for [PushConfig]. What filter does not
-// admit stays behind. Errors of gatherers go to handle, which may be nil, once per message.
+// bridged is one gathering.
+type bridged struct {
+	scopes  []metricdata.ScopeMetrics
+	omitted leftOut
+}
+
+// leftOut is what a producer's data lacks: an error beside the data.
+type leftOut []error
+
+func (l leftOut) Error() string   { return errors.Join(l...).Error() }
+func (l leftOut) Unwrap() []error { return l }
+
+// NewBridge returns a producer of the metrics of gatherers, for [PushConfig] and [NewConsole]. What filter
+// does not admit stays behind. Errors of gatherers go to handle, which may be nil, once per message. What a
+// gathering left out is also the error that Produce returns beside the rest; the push exit counts each in
+// [PushStats].CollectErrors, every time.
 func NewBridge(gatherers []prometheus.Gatherer, filter Filter, handle func(error)) sdkmetric.Producer {
-	g := &reporting{gatherers: tolerantAll(gatherers, filter), handle: handle}
-	producer := bridgeprom.NewMetricProducer(bridgeprom.WithGatherer(g))
-	return &bridge{group: flight.New(producer.Produce, nil, defaultCollectTimeout)}
+	b := &bridge{gatherers: tolerantAll(gatherers, filter), handle: handle}
+	b.group = flight.New(b.gather, nil, defaultCollectTimeout)
+	return b
 }
 
 // Produce implements [sdkmetric.Producer].
@@ -38,27 +56,51 @@ func (b *bridge) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error)
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	scopes, release, err := b.group.Do(ctx, true)
+	got, release, err := b.group.Do(ctx, true)
 	release()
 	if err != nil {
 		return nil, fmt.Errorf("collect: client_golang registries: %w", err)
 	}
-	return scopes, nil
-}
-
-// reporting gathers all that can be had and reports the rest instead of failing.
-type reporting struct {
-	gatherers prometheus.Gatherers
-	handle    func(error)
-	reported  once
-}
-
-func (r *reporting) Gather() ([]*dto.MetricFamily, error) {
-	families, err := r.gatherers.Gather()
-	for _, e := range omissions(err) {
-		if r.handle != nil && r.reported.first(e) {
-			r.handle(fmt.Errorf("push: left out of the push: %s", e))
-		}
+	if len(got.omitted) > 0 {
+		return got.scopes, got.omitted
 	}
+	return got.scopes, nil
+}
+
+// gather is the run that callers wait for.
+func (b *bridge) gather(ctx context.Context) (bridged, error) {
+	reg := &lenient{Gatherer: b.gatherers}
+	scopes, err := bridgeprom.NewMetricProducer(bridgeprom.WithGatherer(reg)).Produce(ctx)
+	got := bridged{scopes: scopes}
+	for _, what := range reg.omitted {
+		got.omitted = append(got.omitted, b.report(what))
+	}
+	return got, err
+}
+
+// report tells the handler, once.
+func (b *bridge) report(what string) error {
+	err := fmt.Errorf("left out of the push: %s", what)
+	if b.handle == nil {
+		return err
+	}
+	if b.reported.first(what) {
+		b.handle(fmt.Errorf("push: %w", err))
+	}
+	return toldError{err}
+}
+
+// toldError is one that the handler has been told of by whoever made it: it only remains to be counted.
+type toldError struct{ error }
+
+// lenient gathers all that can be had and remembers the rest instead of failing.
+type lenient struct {
+	prometheus.Gatherer
+	omitted []string
+}
+
+func (l *lenient) Gather() ([]*dto.MetricFamily, error) {
+	families, err := l.Gatherer.Gather()
+	l.omitted = omissions(err)
 	return families, nil
 }

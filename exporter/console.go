@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -16,7 +17,8 @@ import (
 type Console struct{ provider *sdkmetric.MeterProvider }
 
 // NewConsole writes what producers give to w, one JSON document per interval. Zero durations mean
-// 60 s and 30 s. handle gets the errors of producers, whose other data is written all the same.
+// 60 s and 30 s. handle, which may be nil, gets the errors of producers, whose other data is written all the
+// same.
 func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Producer, interval, timeout time.Duration, handle func(error)) (*Console, error) {
 	exp, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
 	if err != nil {
@@ -26,8 +28,13 @@ func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Produ
 		sdkmetric.WithInterval(orDefault(interval, time.Minute)),
 		sdkmetric.WithTimeout(orDefault(timeout, 30*time.Second)),
 	}
+	report := func(err error) {
+		if handle != nil && !errors.As(err, new(toldError)) {
+			handle(err)
+		}
+	}
 	for _, p := range producers {
-		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, handle)))
+		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, report)))
 	}
 	reader := sdkmetric.NewPeriodicReader(withResource{exp, res}, opts...)
 	return &Console{sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))}, nil

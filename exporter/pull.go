@@ -67,8 +67,9 @@ type PullConfig struct {
 }
 
 // Pull is the pull exit: the handler of /metrics. It answers GET and HEAD in the Prometheus text and
-// protobuf formats and in OpenMetrics, as the scraper negotiates, compressed with gzip or zstd. It
-// is safe for concurrent use; concurrent scrapes share one collection.
+// protobuf formats and in OpenMetrics, as the scraper negotiates, compressed with gzip or zstd; a
+// scraper that takes none of them is answered 406. It is safe for concurrent use; concurrent scrapes share
+// one collection.
 type Pull struct {
 	cfg      PullConfig
 	handler  http.Handler // answer, behind the compression

@@ -1,14 +1,11 @@
 package exporter_test
 
 import (
-	"context"
 	"io"
 	"math"
 	"net/http"
-	"runtime"
-	"strconv"
+	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +24,9 @@ const (
 	acceptOpenMetrics = "application/openmetrics-text;version=1.0.0"
 	acceptProtobuf    = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 )
+
+// accepts is what a scraper sends for each format.
+var accepts = map[string]string{"text": acceptText, "OpenMetrics": acceptOpenMetrics, "protobuf": acceptProtobuf}
 
 // answerIn scrapes in a format and returns the answer as text, protobuf turned into text 0.0.4.
 func (r *pullRig) answerIn(t *testing.T, accept string) string {
@@ -57,10 +57,29 @@ func (r *pullRig) answerIn(t *testing.T, accept string) string {
 
 // poison is one bad thing beside a good counter.
 type poison struct {
-	add     func(*testing.T, *pullRig)
-	want    []string // in every format
-	never   []string
-	dropped int64 // at least, per scrape; 0 is exactly none
+	add       func(*testing.T, *pullRig)
+	gatherers func() []prometheus.Gatherer
+	want      []string // in every format, and never nowhere
+	never     []string
+	dropped   map[string]int64 // exactly, in a scrape of a format; "" stands for the others
+	repaired  int64            // exactly, in a scrape of any format
+	reported  []string         // once each, however many scrapes there are
+}
+
+// panicking is a collector with a defect.
+type panicking struct{ prometheus.Collector }
+
+func (panicking) Describe(chan<- *prometheus.Desc) {}
+func (panicking) Collect(chan<- prometheus.Metric) { panic("collector bug") }
+
+// registry has a gauge of each name, at zero, and more.
+func registry(names []string, more ...prometheus.Collector) *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(more...)
+	for _, name := range names {
+		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "h"}))
+	}
+	return reg
 }
 
 func poisons() map[string]poison {
@@ -70,21 +89,29 @@ func poisons() map[string]poison {
 			add: func(t *testing.T, r *pullRig) {
 				must(r.meter.Int64Counter("mailed", metric.WithDescription("\xff"))).Add(t.Context(), 1, metric.WithAttributes(str("to", "a\xffb")))
 			},
-			want: []string{`to="a` + "\uFFFD" + `b"`, "mailed_total{"},
+			want: []string{`to="a` + "\uFFFD" + `b"`, "mailed_total{"}, repaired: 1,
 		},
 		"F2 counter and gauge of one name": {
 			add: func(t *testing.T, r *pullRig) {
 				must(r.meter.Int64Counter("jobs.total")).Add(t.Context(), 4)
 				must(r.meter.Int64Gauge("jobs_total")).Record(t.Context(), 5)
 			},
-			want: []string{"# TYPE jobs"}, never: []string{"jobs_total{otel_scope_name=\"app\",otel_scope_schema_url=\"\",otel_scope_version=\"\"} 5"}, dropped: 1,
+			want: []string{"# TYPE jobs"}, never: []string{"jobs_total{otel_scope_name=\"app\",otel_scope_schema_url=\"\",otel_scope_version=\"\"} 5"},
+			dropped: map[string]int64{"": 1}, reported: []string{"left out of the scrape"},
+		},
+		"F5 collector and gatherer that panic": {
+			gatherers: func() []prometheus.Gatherer {
+				gatherer := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { panic("gatherer bug") })
+				return []prometheus.Gatherer{registry(nil, panicking{}), gatherer, registry([]string{"good_disk"})}
+			},
+			want: []string{"good_disk 0"}, dropped: map[string]int64{"": 2}, reported: []string{"collector bug", "gatherer bug"},
 		},
 		"F6 label name of nothing": {
 			add: func(t *testing.T, r *pullRig) {
 				must(r.meter.Int64Counter("named")).Add(t.Context(), 1, metric.WithAttributes(str("ok", "yes")))
 				must(r.meter.Int64Counter("unnamed")).Add(t.Context(), 1, metric.WithAttributes(str("é", "x")))
 			},
-			want: []string{`named_total{ok="yes"`}, dropped: -1,
+			want: []string{`named_total{ok="yes"`}, dropped: map[string]int64{"protobuf": 1},
 		},
 		"F6 special floats": {
 			add: func(t *testing.T, r *pullRig) {
@@ -95,29 +122,69 @@ func poisons() map[string]poison {
 			},
 			want: []string{" NaN", " +Inf", " -Inf"},
 		},
+		"F7 the same in a registry": {
+			gatherers: func() []prometheus.Gatherer {
+				same := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jobs_total", Help: "other help"}, []string{"otel_scope_name", "otel_scope_version", "otel_scope_schema_url"})
+				same.WithLabelValues("app", "", "").Add(100)
+				return []prometheus.Gatherer{registry([]string{"size_total", "good_disk"}, same), registry([]string{"good_disk", "good_net"})}
+			},
+			add: func(t *testing.T, r *pullRig) {
+				must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1)
+				must(r.meter.Int64Counter("size")).Add(t.Context(), 2)
+			},
+			want:    []string{"good_disk 0", "good_net 0", "jobs_total{" + scopeLabels + "} 1", "size_total{" + scopeLabels + "} 2"},
+			never:   []string{"} 100", "} 1e+02", "size_total 0", "other help"},
+			dropped: map[string]int64{"": 3}, reported: []string{"jobs_total", "size_total", "good_disk"},
+		},
 	}
 }
+
+// scopeLabels are what every series of the rig's meter has.
+const scopeLabels = `otel_scope_name="app",otel_scope_schema_url="",otel_scope_version=""`
 
 // TestPoison shows each of the rows in each format: 200, the good series there, the loser counted.
 func TestPoison(t *testing.T) {
 	for name, p := range poisons() {
-		for format, accept := range map[string]string{"text": acceptText, "OpenMetrics": acceptOpenMetrics, "protobuf": acceptProtobuf} {
+		for format := range accepts {
 			t.Run(name+"/"+format, func(t *testing.T) {
-				r := newPull(t, nil)
+				r := newPull(t, func(c *exporter.PullConfig) {
+					if p.gatherers != nil {
+						c.Gatherers = p.gatherers()
+					}
+				})
 				must(r.meter.Int64Counter("good")).Add(t.Context(), 1)
-				p.add(t, r)
+				if p.add != nil {
+					p.add(t, r)
+				}
 				for range 2 {
-					checkPoisoned(t, r, p, accept)
+					checkPoisoned(t, r, p, format)
+				}
+				for _, message := range p.reported {
+					r.reportedOnce(t, message)
 				}
 			})
 		}
 	}
 }
 
-func checkPoisoned(t *testing.T, r *pullRig, p poison, accept string) {
+// reportedOnce looks for message in what the handler got.
+func (r *pullRig) reportedOnce(t *testing.T, message string) {
 	t.Helper()
-	before := r.Stats().Dropped()
-	text := r.answerIn(t, accept)
+	n := 0
+	for _, err := range r.errors {
+		if strings.Contains(err, message) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%q is reported %d times, want once: %q", message, n, r.errors)
+	}
+}
+
+func checkPoisoned(t *testing.T, r *pullRig, p poison, format string) {
+	t.Helper()
+	before := r.Stats()
+	text := r.answerIn(t, accepts[format])
 	for _, want := range append(p.want, "good_total{", "target_info{") {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -128,9 +195,21 @@ func checkPoisoned(t *testing.T, r *pullRig, p poison, accept string) {
 			t.Errorf("%q is in\n%s", never, text)
 		}
 	}
-	dropped := r.Stats().Dropped() - before
-	if (p.dropped == 0 && dropped != 0) || dropped < p.dropped {
-		t.Errorf("%d dropped, want %d (%q)", dropped, p.dropped, r.errors)
+	for _, line := range regexp.MustCompile(`(?m)^# TYPE \S+`).FindAllString(text, -1) {
+		if strings.Count(text, line+" ") != 1 {
+			t.Errorf("%q is there twice:\n%s", line, text)
+		}
+	}
+	want, ok := p.dropped[format]
+	if !ok {
+		want = p.dropped[""]
+	}
+	after := r.Stats()
+	if n := after.Dropped() - before.Dropped(); n != want {
+		t.Errorf("%d dropped, want %d (%q)", n, want, r.errors)
+	}
+	if n := after.Repaired - before.Repaired; n != p.repaired {
+		t.Errorf("%d repaired, want %d", n, p.repaired)
 	}
 }
 
@@ -202,96 +281,4 @@ func TestF28Created(t *testing.T) {
 	if om := r.answerIn(t, acceptOpenMetrics); strings.Contains(om, "_created") {
 		t.Errorf("WithoutCreated leaves\n%s", om)
 	}
-}
-
-// TestTenantsSeeTheirOwn shows that nothing of another tenant is in any format.
-func TestTenantsSeeTheirOwn(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "disk", Help: "h"}, []string{"tenant"})
-	reg.MustRegister(vec)
-	byTenant := func(r *http.Request) (exporter.SeriesFilter, error) {
-		tenant := r.Header.Get("X-Tenant")
-		switch tenant {
-		case "":
-			return nil, exporter.ErrUnauthenticated
-		case "banned":
-			return nil, io.ErrClosedPipe
-		}
-		return func(_ string, labels exporter.Labels) bool {
-			v, _ := labels.Get("tenant")
-			return v == tenant
-		}, nil
-	}
-	for _, accept := range []string{acceptText, acceptOpenMetrics, acceptProtobuf} {
-		r := newPull(t, func(c *exporter.PullConfig) { c.Authorizer = byTenant; c.Gatherers = []prometheus.Gatherer{reg} })
-		for _, tenant := range []string{"acme", "initech"} {
-			opt := metric.WithAttributes(attribute.String("tenant", tenant))
-			must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1, opt)
-			must(r.meter.Float64Histogram("took")).Record(t.Context(), 1, opt)
-			vec.WithLabelValues(tenant).Set(1)
-		}
-		w := r.get(http.MethodGet, "Accept", accept, "X-Tenant", "acme")
-		body := w.Body.String()
-		if w.Code != http.StatusOK || strings.Contains(body, "initech") || strings.Contains(body, "target_info") || !strings.Contains(body, "acme") {
-			t.Errorf("%s: tenant acme gets %d\n%s", accept, w.Code, body)
-		}
-		if code := r.get(http.MethodGet, "Accept", accept).Code; code != http.StatusUnauthorized {
-			t.Errorf("nobody gets %d, want 401", code)
-		}
-		if code := r.get(http.MethodGet, "Accept", accept, "X-Tenant", "banned").Code; code != http.StatusForbidden {
-			t.Errorf("banned gets %d, want 403", code)
-		}
-	}
-}
-
-// stalled is a client that takes the header, and of the body nothing until told to.
-type stalled struct {
-	header  http.Header
-	once    sync.Once
-	reached chan struct{}
-	resume  chan struct{}
-}
-
-func (s *stalled) Header() http.Header { return s.header }
-func (s *stalled) WriteHeader(int)     {}
-func (s *stalled) Write(b []byte) (int, error) {
-	s.once.Do(func() {
-		close(s.reached)
-		<-s.resume
-	})
-	return len(b), nil
-}
-
-func TestStalledClientHoldsNoLock(t *testing.T) {
-	r := newPull(t, nil)
-	c := must(r.meter.Int64Counter("jobs"))
-	for i := range 1500 { // over one chunk of the encoder's
-		c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("id", strconv.Itoa(i)+strings.Repeat("x", 40))))
-	}
-	r.answerIn(t, acceptText) // caches are the series', not the scrape's
-	heap := func() int {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
-	before := heap()
-	s := &stalled{header: http.Header{}, reached: make(chan struct{}), resume: make(chan struct{})}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil)
-		r.ServeHTTP(s, req)
-	}()
-	<-s.reached
-	if held, answer := heap()-before, len(r.answerIn(t, acceptText)); held > 2*answer {
-		t.Errorf("a scrape that stands still holds %d bytes, its answer has %d", held, answer)
-	}
-	c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("id", "late")))
-	if text := r.answerIn(t, acceptText); !strings.Contains(text, `id="late"`) {
-		t.Error("another scrape does not see what was recorded meanwhile")
-	}
-	close(s.resume)
-	<-done
 }

@@ -16,13 +16,14 @@ import (
 // writeProtobuf answers in the formats that have native histograms. The official exporter renders
 // what the Source collected, after everything that would fail it is mended.
 func (p *Pull) writeProtobuf(w io.Writer, format expfmt.Format, page page) (exposition.Result, error) {
-	scopes, repaired := clean.New().Scopes(summariesAsHistograms(filterScopes(page.snap.Scopes, p.cfg.Filter)))
+	cleaner := clean.New()
+	scopes, _ := cleaner.Scopes(summariesAsHistograms(filterScopes(page.snap.Scopes, p.cfg.Filter)))
 	own, renderErr := p.official.families(inOrder(scopes))
 	for _, message := range omissions(renderErr) {
 		p.stats.drop(string(exposition.ReasonInvalidData), 1)
 		p.report("left out of the scrape: " + message)
 	}
-	result := exposition.Result{Repaired: repaired}
+	result := exposition.Result{Repaired: cleaner.Series()}
 	out := &counter{w: w}
 	encoder := expfmt.NewEncoder(out, format)
 	var err error

@@ -20,6 +20,12 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	w.Header().Add("Vary", "Accept")
+	format, ok := negotiate(r.Header)
+	if !ok {
+		p.notAcceptable(w, r)
+		return
+	}
 	begin := time.Now()
 	timeout := p.timeout(r)
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
@@ -30,9 +36,7 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer snap.Release()
-	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	w.Header().Set("Content-Type", string(format))
-	w.Header().Add("Vary", "Accept")
 	page := page{snap: snap, families: families, admit: admit, names: names(r)}
 	result, err := p.write(w, format, page)
 	p.leftOut(result.Dropped)

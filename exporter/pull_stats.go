@@ -9,8 +9,8 @@ import (
 
 // PullStats counts what a [Pull] did since the start. It belongs to the caller.
 type PullStats struct {
-	// Scrapes counts answers by outcome: ok, busy, timeout, shutdown, error, method, denied, client
-	// (gone before the end).
+	// Scrapes counts answers by outcome: ok, busy, timeout, shutdown, error, method, format
+	// (none that the scraper takes), denied, client (gone before the end).
 	Scrapes map[string]int64
 	// DroppedSeries counts series left out of an answer, by reason, once per scrape.
 	DroppedSeries map[string]int64
@@ -41,11 +41,12 @@ const (
 	outcomeShutdown outcomeKind = "shutdown"
 	outcomeError    outcomeKind = "error"
 	outcomeMethod   outcomeKind = "method"
+	outcomeFormat   outcomeKind = "format"
 	outcomeDenied   outcomeKind = "denied"
 	outcomeClient   outcomeKind = "client"
 )
 
-var outcomes = []outcomeKind{outcomeOK, outcomeBusy, outcomeTimeout, outcomeShutdown, outcomeError, outcomeMethod, outcomeDenied, outcomeClient}
+var outcomes = []outcomeKind{outcomeOK, outcomeBusy, outcomeTimeout, outcomeShutdown, outcomeError, outcomeMethod, outcomeFormat, outcomeDenied, outcomeClient}
 
 var dropReasons = []exposition.Reason{
 	exposition.ReasonNameConflict, exposition.ReasonDuplicateSeries, exposition.ReasonInvalidName,

@@ -122,29 +122,10 @@ func TestPullShowsSourceAndGatherers(t *testing.T) {
 	}
 }
 
-func TestPullNegotiates(t *testing.T) {
+func TestPullCompresses(t *testing.T) {
 	r := newPull(t, nil)
 	for i := range 50 { // small answers are not compressed
 		must(r.meter.Int64Counter("jobs")).Add(t.Context(), 3, metric.WithAttributes(attribute.Int("i", i)))
-	}
-	formats := map[string]string{
-		"": "text/plain; version=0.0.4",
-		"application/openmetrics-text;version=1.0.0":                                                 "application/openmetrics-text; version=1.0.0",
-		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited": "application/vnd.google.protobuf",
-		"application/json": "text/plain; version=0.0.4",
-		"application/openmetrics-text;version=1.0.0;q=0.2,text/plain;version=0.0.4;q=0.9,application/vnd.x.y;q=0.5": "text/plain; version=0.0.4",
-	}
-	for accept, want := range formats {
-		w := r.get(http.MethodGet, "Accept", accept)
-		if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(got, want) {
-			t.Errorf("Accept %q: %d %q, want 200 %q", accept, w.Code, got, want)
-		}
-	}
-	om := r.get(http.MethodGet, "Accept", "application/openmetrics-text;version=1.0.0").Body.String()
-	for _, want := range []string{"# EOF\n", "jobs_created{", "# TYPE jobs counter"} {
-		if !strings.Contains(om, want) {
-			t.Errorf("OpenMetrics has no %q:\n%s", want, om)
-		}
 	}
 	plain := r.get(http.MethodGet).Body.String()
 	for encoding, open := range map[string]func(io.Reader) io.Reader{
@@ -239,54 +220,6 @@ func checkHangingCollection(t *testing.T, r *pullRig) {
 	_ = r.Shutdown(ctx)
 	if took := time.Since(begin); took > 20*time.Millisecond {
 		t.Errorf("Shutdown took %v with a deadline of 20 ms", took)
-	}
-}
-
-type panicking struct{ prometheus.Collector }
-
-func (panicking) Describe(chan<- *prometheus.Desc) {}
-func (panicking) Collect(chan<- prometheus.Metric) { panic("collector bug") }
-
-func TestF5PullPanickingCollector(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(panicking{})
-	gatherer := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { panic("gatherer bug") })
-	r := newPull(t, func(c *exporter.PullConfig) { c.Gatherers = []prometheus.Gatherer{reg, gatherer} })
-	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1)
-	for range 2 {
-		if got := r.families(t); got["jobs_total"] == nil {
-			t.Fatalf("the good series is missing: %v", got)
-		}
-	}
-	if n := r.Stats().Dropped(); n != 4 {
-		t.Errorf("%d dropped, want 4: two sources, two scrapes", n)
-	}
-	if all := strings.Join(r.errors, "\n"); len(r.errors) != 2 || !strings.Contains(all, "collector bug") || !strings.Contains(all, "gatherer bug") {
-		t.Errorf("reported %q, want each panic once", r.errors)
-	}
-}
-
-func TestF7PullSameMetricTwice(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	same := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jobs_total", Help: "other help"}, []string{"otel_scope_name", "otel_scope_version", "otel_scope_schema_url"})
-	same.WithLabelValues("app", "", "").Add(100)
-	otherType := prometheus.NewGauge(prometheus.GaugeOpts{Name: "size_total", Help: "h"})
-	reg.MustRegister(same, otherType, prometheus.NewGauge(prometheus.GaugeOpts{Name: "good", Help: "h"}))
-	r := newPull(t, func(c *exporter.PullConfig) { c.Gatherers = []prometheus.Gatherer{reg} })
-	must(r.meter.Int64Counter("jobs")).Add(t.Context(), 1)
-	must(r.meter.Int64Counter("size")).Add(t.Context(), 2)
-	got := r.families(t)
-	if v := got["jobs_total"].Metric; len(v) != 1 || v[0].GetCounter().GetValue() != 1 {
-		t.Errorf("jobs_total is %v, want the Source's alone", v)
-	}
-	if v := got["size_total"].Metric; len(v) != 1 || v[0].GetCounter().GetValue() != 2 {
-		t.Errorf("size_total is %v, want the Source's alone", v)
-	}
-	if got["good"] == nil {
-		t.Error("the registry's good metric is missing")
-	}
-	if n := r.Stats().Dropped(); n != 2 {
-		t.Errorf("%d dropped, want 2 (%q)", n, r.errors)
 	}
 }
 

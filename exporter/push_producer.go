@@ -58,8 +58,8 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 	}()
 	select {
 	case r := <-result:
-		if r.err != nil {
-			p.report(r.err)
+		for _, err := range each(r.err) {
+			p.report(err)
 		}
 		return r.scopes, nil
 	case <-ctx.Done():
@@ -68,6 +68,17 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
 		return nil, nil
 	}
+}
+
+// each returns the errors to report for one of a producer's.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if several, ok := err.(leftOut); ok {
+		return several
+	}
+	return []error{err}
 }
 
 // canceledGrace is how long a call that was canceled is waited for.

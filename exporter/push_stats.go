@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -62,7 +63,8 @@ type PushStats struct {
 	SpoolBytes                    int64
 	// SpoolCorrupt counts files in the spool that were set aside.
 	SpoolCorrupt int64
-	// CollectErrors counts what went wrong before a push: producers that failed and were left out.
+	// CollectErrors counts what went wrong before a push: producers that failed and were left out, and what
+	// gatherers of a [NewBridge] could not give, once per push.
 	CollectErrors int64
 	// StringsRepaired counts metrics and series whose names or attributes were not valid UTF-8.
 	StringsRepaired int64
@@ -120,7 +122,7 @@ func (s *pushStats) collectFailed(err error) {
 	s.mu.Lock()
 	s.stats.CollectErrors++
 	s.mu.Unlock()
-	if !s.reported.first(err.Error()) {
+	if errors.As(err, new(toldError)) || !s.reported.first(err.Error()) {
 		return
 	}
 	if s.handle != nil {

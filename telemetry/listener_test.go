@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -77,6 +79,30 @@ func TestListener(t *testing.T) {
 	notReady = errors.New("the first collection has not been made")
 	want("/readyz", 503, "not ready: the first collection has not been made")
 	want("/healthz", 200, "ok")
+}
+
+// TestReadyUntilShutdown asks an SDK's listener over the network, and then what it would say to a request
+// that comes in while the SDK stops: by the time Shutdown has begun the port is closed.
+func TestReadyUntilShutdown(t *testing.T) {
+	s, err := New(t.Context(), Config{ServiceName: "shop", Listener: ListenerConfig{Host: "127.0.0.1", Port: -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/readyz", "/healthz", "/metrics"} {
+		if status, body := ask(t, "http://"+s.ListenerAddr()+path, nil, "", ""); status != http.StatusOK {
+			t.Errorf("%s: got %d %s", path, status, body)
+		}
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/readyz": "503 not ready: the process is stopping\n", "/healthz": "200 ok\n", "/metrics": "503"} {
+		w := httptest.NewRecorder()
+		s.listener.server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if got := fmt.Sprint(w.Code, " ", w.Body); !strings.HasPrefix(got, want) {
+			t.Errorf("%s while stopping: got %q, want %q", path, got, want)
+		}
+	}
 }
 
 func TestListenerHasLimits(t *testing.T) {

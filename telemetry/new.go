@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -45,7 +46,7 @@ func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
 
 // build is the picture in the package documentation, top to bottom.
 func (s *SDK) build(ctx context.Context) error {
-	res, err := newResource(ctx, s.cfg)
+	res, err := newResource(ctx, s.cfg, debug.ReadBuildInfo)
 	if err != nil {
 		return err
 	}

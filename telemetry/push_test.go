@@ -3,23 +3,16 @@ package telemetry_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/telemetry"
@@ -103,32 +96,6 @@ func TestF14PushFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestNoPushNoCost is the second half of the promise: without an endpoint nothing of push exists.
-func TestNoPushNoCost(t *testing.T) {
-	stacks := func() string {
-		buf := make([]byte, 1<<20)
-		return string(buf[:runtime.Stack(buf, true)])
-	}
-	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop"})
-	scrape(sdk.MetricsHandler())
-	pushes := func(stacks string) bool {
-		return strings.Contains(stacks, "PeriodicReader") || strings.Contains(stacks, "exporter.(*Push)")
-	}
-	for deadline := time.Now().Add(patience); pushes(stacks()); runtime.Gosched() { // an earlier test's may be ending
-		if time.Now().After(deadline) {
-			t.Fatalf("a goroutine of push runs:\n%s", stacks())
-		}
-	}
-	if st := sdk.Status(); st.Push != nil {
-		t.Errorf("Status has a push exit: %+v", st.Push)
-	}
-	backend := telemetrytest.NewBackend(t)
-	_, _ = newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}})
-	if s := stacks(); !strings.Contains(s, "PeriodicReader") {
-		t.Error("with push on there is no PeriodicReader, so the check above sees nothing")
-	}
-}
-
 // TestF8EndpointThatWasNotMeant is a start-up that says so, once.
 func TestF8EndpointThatWasNotMeant(t *testing.T) {
 	cases := map[string]string{
@@ -201,69 +168,6 @@ func TestF3PushGoesOnBesideAFailingCallback(t *testing.T) {
 	if got := backend.Sum("duotel.callback.failures", nil); got < 2 {
 		t.Errorf("%v failures arrived, want both", got)
 	}
-}
-
-// TestRun checks the last push of each ending, in a process of its own.
-func TestRun(t *testing.T) {
-	cases := map[string]struct {
-		status int
-		output string
-	}{
-		"return": {0, "returned <nil>"},
-		"error":  {0, "returned no such job"},
-		"panic":  {2, "panic: job bug"},
-		"signal": {0, "returned context canceled"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			backend := telemetrytest.NewBackend(t)
-			cmd := exec.Command(os.Args[0], "-test.run=^TestRunJob$", "-test.v")
-			cmd.Env = append(os.Environ(), "DUOTEL_TEST_JOB="+name, "OTEL_SERVICE_NAME=job", "OTEL_METRIC_EXPORT_INTERVAL=2147483647", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="+backend.HTTPEndpoint())
-			out, err := cmd.CombinedOutput()
-			if status := cmd.ProcessState.ExitCode(); status != c.status {
-				t.Errorf("exit status %d (%v), want %d", status, err, c.status)
-			}
-			if !strings.Contains(string(out), c.output) {
-				t.Errorf("no %q in the output:\n%s", c.output, out)
-			}
-			if got := backend.Sum("jobs", nil); got != 1 {
-				t.Errorf("jobs arrived as %v, want 1", got)
-			}
-			if n := len(pushes(backend)); n != 1 {
-				t.Errorf("%d pushes, want 1", n)
-			}
-		})
-	}
-}
-
-// TestRunJob is the process that TestRun starts.
-func TestRunJob(t *testing.T) {
-	job := os.Getenv("DUOTEL_TEST_JOB")
-	if job == "" {
-		t.Cleanup(func() { otel.SetMeterProvider(metricnoop.NewMeterProvider()) })
-		err := telemetry.Run(t.Context(), func(context.Context) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	err := telemetry.Run(t.Context(), func(ctx context.Context) error {
-		must(otel.Meter("app").Int64Counter("jobs")).Add(ctx, 1)
-		switch job {
-		case "error":
-			return errors.New("no such job")
-		case "panic":
-			panic("job bug")
-		case "signal":
-			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
-				return err
-			}
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		return nil
-	})
-	fmt.Println("returned", err)
 }
 
 // FuzzStartUp feeds environments through FromEnv, New and Shutdown: whatever is accepted must start,

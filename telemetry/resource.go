@@ -19,8 +19,8 @@ var processIdentity = sync.OnceValue(func() []attribute.KeyValue {
 
 // newResource says who sends: what cfg says over what is detected. It reads no environment, and leaves
 // out the command line, which may hold secrets. What cannot be detected is missing and no error; the
-// error is ctx's alone.
-func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
+// error is ctx's alone. build is [debug.ReadBuildInfo] but in tests, whose binaries have no version.
+func newResource(ctx context.Context, cfg Config, build func() (*debug.BuildInfo, bool)) (*resource.Resource, error) {
 	detected, _ := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithHost(),
@@ -31,7 +31,7 @@ func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 		resource.WithProcessRuntimeVersion(),
 	)
 	attrs := append(detected.Attributes(), processIdentity()...)
-	if info, ok := debug.ReadBuildInfo(); ok {
+	if info, ok := build(); ok {
 		if version := serviceVersion(info); version != "" {
 			attrs = append(attrs, semconv.ServiceVersion(version))
 		}

@@ -8,9 +8,14 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
+// released is the build information of a binary with a version.
+func released() (*debug.BuildInfo, bool) {
+	return &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, true
+}
+
 func attributes(t *testing.T, cfg Config) map[attribute.Key]string {
 	t.Helper()
-	r, err := newResource(t.Context(), cfg)
+	r, err := newResource(t.Context(), cfg, released)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +41,9 @@ func TestResource(t *testing.T) {
 		if first[key] == "" {
 			t.Errorf("no %s", key)
 		}
+	}
+	if v := first[semconv.ServiceVersionKey]; v != "v1.2.3" {
+		t.Errorf("service.version is %q, want the build's", v)
 	}
 	if first[semconv.ServiceNameKey] == "from-environment" || first["from"] != "" {
 		t.Error("the environment is in the resource")
@@ -65,7 +73,7 @@ func TestResourceConfigWins(t *testing.T) {
 }
 
 func TestResourceWithLabels(t *testing.T) {
-	r, err := newResource(t.Context(), Config{ServiceName: "shop"})
+	r, err := newResource(t.Context(), Config{ServiceName: "shop"}, released)
 	if err != nil {
 		t.Fatal(err)
 	}

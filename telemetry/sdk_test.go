@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -222,31 +221,6 @@ func TestF17ScrapeAfterShutdown(t *testing.T) {
 	must(sdk.MeterProvider().Meter("late").Int64Counter("c")).Add(t.Context(), 1)
 }
 
-func TestStartIsGlobalAndTwice(t *testing.T) {
-	t.Cleanup(func() { otel.SetMeterProvider(metricnoop.NewMeterProvider()) })
-	for range 2 {
-		sdk, err := telemetry.Start(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		must(otel.Meter("app").Int64Counter("jobs")).Add(t.Context(), 1)
-		if body := scrape(sdk.MetricsHandler()).Body.String(); !strings.Contains(body, "jobs_total{") {
-			t.Error("the global provider does not lead to the scrape")
-		}
-		if err := sdk.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestStartNamesBadVariables(t *testing.T) {
-	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "10s")
-	_, err := telemetry.Start(t.Context())
-	if err == nil || !strings.Contains(err.Error(), `OTEL_METRIC_EXPORT_INTERVAL="10s"`) {
-		t.Fatalf("got %v, want an error that names the variable and the value", err)
-	}
-}
-
 // attrs makes an option of keys and values in turn.
 func attrs(pairs ...string) metric.MeasurementOption {
 	var kvs []attribute.KeyValue
@@ -254,14 +228,4 @@ func attrs(pairs ...string) metric.MeasurementOption {
 		kvs = append(kvs, attribute.String(pairs[i], pairs[i+1]))
 	}
 	return metric.WithAttributes(kvs...)
-}
-
-func TestMountBesideCatchAll(t *testing.T) {
-	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop"})
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
-	sdk.Mount(mux)
-	if w := scrape(mux); !strings.Contains(w.Body.String(), "go_goroutines") {
-		t.Errorf("the scrape is answered %d %s", w.Code, w.Body)
-	}
 }

@@ -100,6 +100,7 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 	b.counter("duotel.push.requests", "{request}", "Requests sent to the backend, retries included.", func(observe observeInt) { observe(stats().Requests) })
 	b.counter("duotel.push.io", "By", "Bytes of request bodies sent to the backend, compressed where compression is on.", func(observe observeInt) { observe(stats().Bytes) })
 	b.counter("duotel.push.requests.ambiguous", "{request}", "Requests that got no answer though the backend may have taken them; they were sent again.", func(observe observeInt) { observe(stats().AmbiguousRequests) })
+	b.counter("duotel.push.collect.failures", "{failure}", "Producers and client_golang collectors that failed before a push and were left out of it.", func(observe observeInt) { observe(stats().CollectErrors) })
 	b.counter("duotel.push.lost_series", "{series}", "Series of which a delta could not carry everything.", func(observe observeInt) { observe(stats().SeriesLost) })
 	b.gauge("duotel.push.spool.size", "By", "Bytes that wait in the spool.", func(observe observeFloat) { observe(float64(stats().SpoolBytes)) })
 	b.gauge("duotel.push.consecutive_failures", "{push}", "Failed pushes since the last success.", func(observe observeFloat) { observe(float64(stats().ConsecutiveFailures)) })

@@ -67,7 +67,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.SetOutput(stderr)
 	set.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
 	set.IntVar(&f.load, "load", 20, "`requests` a second the demo sends to itself; 0 sends none")
-	set.DurationVar(&f.duration, "for", 0, "stop after this `duration`; the exit status is then 0 only if both exits agree to the last count (default: run until Ctrl-C)")
+	set.DurationVar(&f.duration, "for", 0, "stop after this `duration`; the exit status is then 0 only if both exits have series, and agree to the last count (default: run until Ctrl-C)")
 	set.Usage = func() {
 		fmt.Fprint(stderr, "demo serves a few routes, exposes /metrics and pushes OTLP, and compares the two.\n"+
 			"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT makes it push there instead of to a backend of its own.\n\nFlags:\n")

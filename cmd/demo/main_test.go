@@ -130,17 +130,6 @@ func TestBothExitsAgree(t *testing.T) {
 	}
 }
 
-func TestDisagreementIsAFailure(t *testing.T) {
-	t.Parallel()
-	out, _, err := visited(t, nil, func(d *demo) { d.backend.Default(telemetrytest.PartialSuccess(1000, "no room")) })
-	if err == nil || !strings.Contains(err.Error(), "compare: the exits differ in ") {
-		t.Errorf("run = %v; want that they differ", err)
-	}
-	if !strings.Contains(out, "differs: ") {
-		t.Errorf("no series is named:\n%s", out)
-	}
-}
-
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

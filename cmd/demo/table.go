@@ -35,6 +35,10 @@ func (d *demo) printTable(ctx context.Context) {
 		fmt.Fprintf(d.out, "\n%v\n", err)
 		return
 	}
+	if len(rows) == 0 {
+		fmt.Fprintln(d.out, errNothingToCompare)
+		return
+	}
 	d.writeTable(rows)
 	if n := len(disagreeing(rows)); n > 0 {
 		fmt.Fprintf(d.out, "%d of %d series moved between the push and the scrape\n", n, len(rows))
@@ -61,8 +65,11 @@ func disagreeing(rows []row) []row {
 	return out
 }
 
+// errNothingToCompare is that of a comparison which would hold whatever the exits do.
+var errNothingToCompare = errors.New("compare: nothing to compare: no request was measured; send one, or have the demo send some with -load")
+
 // compareFinally prints the last table, when nothing moves any more. It is an error unless both exits
-// agree on every series.
+// have series and agree on every one.
 func (d *demo) compareFinally(ctx context.Context) error {
 	if d.backend == nil {
 		return d.sdk.ForceFlush(ctx)
@@ -71,8 +78,8 @@ func (d *demo) compareFinally(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(rows) == 0 && d.flags.load > 0 {
-		return errors.New("compare: neither exit has a series: nothing was measured")
+	if len(rows) == 0 {
+		return errNothingToCompare
 	}
 	d.writeTable(rows)
 	different := disagreeing(rows)

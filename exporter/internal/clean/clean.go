@@ -21,6 +21,7 @@ type Cleaner struct {
 	// Two generations: a set seen in neither of the last two collections is forgotten.
 	young, old map[attribute.Distinct]verdict
 	repaired   int
+	series     int
 }
 
 // verdict is what a look at an attribute set found: nil means that it is valid.
@@ -36,7 +37,7 @@ func New() *Cleaner {
 func (c *Cleaner) Scopes(in []metricdata.ScopeMetrics) (out []metricdata.ScopeMetrics, repaired int) {
 	c.young, c.old = c.old, c.young
 	clear(c.young)
-	c.repaired = 0
+	c.repaired, c.series = 0, 0
 	out = in
 	for i := range in {
 		sm, changed := c.scopeMetrics(in[i])
@@ -47,6 +48,9 @@ func (c *Cleaner) Scopes(in []metricdata.ScopeMetrics) (out []metricdata.ScopeMe
 	}
 	return out, c.repaired
 }
+
+// Series returns how many of what the latest Scopes repaired were series.
+func (c *Cleaner) Series() int { return c.series }
 
 func (c *Cleaner) scopeMetrics(sm metricdata.ScopeMetrics) (metricdata.ScopeMetrics, bool) {
 	scope, changed := Scope(sm.Scope)
@@ -102,6 +106,7 @@ func (c *Cleaner) set(s *attribute.Set) (attribute.Set, bool) {
 		return attribute.Set{}, false
 	}
 	c.repaired++
+	c.series++
 	return *v, true
 }
 

@@ -18,6 +18,7 @@ type Tracker struct {
 	cumulative func(scope instrumentation.Scope, metric string) bool
 	streams    map[streamKey]stream
 	generation uint64
+	whole      int            // series that lived in the latest complete collection
 	owed       []acknowledger // memory of the last difference
 }
 
@@ -101,7 +102,8 @@ func (d *Difference) Acknowledge(from, to int) {
 
 // Take returns the difference between the cumulative data in scopes and what has been acknowledged.
 // scopes is not changed and not kept. complete is false when a part of the data could not be had:
-// then a series that is missing is not taken for one that ended.
+// then a series that is missing is not taken for one that ended, as long as there are no more of them
+// than a complete collection had.
 func (t *Tracker) Take(scopes []metricdata.ScopeMetrics, complete bool) *Difference {
 	t.generation++
 	clear(t.owed)
@@ -112,9 +114,7 @@ func (t *Tracker) Take(scopes []metricdata.ScopeMetrics, complete bool) *Differe
 		}
 	}
 	t.takeLeftovers(d)
-	if complete {
-		t.forget(d)
-	}
+	t.forget(d, complete)
 	t.owed = d.owed
 	return d
 }
@@ -148,13 +148,19 @@ func (t *Tracker) takeLeftovers(d *Difference) {
 	}
 }
 
-// forget keeps the memory within a multiple of the living series.
-func (t *Tracker) forget(d *Difference) {
+// forget keeps the memory within a multiple of the living series. Those that a collection could not have
+// live on in that number, or a callback that hangs for a while would cost all baselines; and yet what fails
+// for good, beside series that come and go, does not fill the memory.
+func (t *Tracker) forget(d *Difference, complete bool) {
 	alive, all := 0, 0
 	for _, s := range t.streams {
 		alive += s.seen(t.generation)
 		all += s.size()
 	}
+	if complete {
+		t.whole = alive
+	}
+	alive = max(alive, t.whole)
 	if all <= 2*alive+slack {
 		return
 	}
