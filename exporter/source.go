@@ -91,6 +91,8 @@ func NewSource(cfg SourceConfig) *Source {
 // content and may reuse its memory.
 type Attachment interface {
 	ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error
+	// Settle is called before the collection, the reader's part included. It must be quick.
+	Settle()
 }
 
 // Attach adds an origin of data to every collection. It must not be called after the first. The SDK's
@@ -126,6 +128,9 @@ func (s *Source) share(ctx context.Context, fresh bool) (*Snapshot, error) {
 // collect is the run that callers share. The SDK returns data beside an error, and the data counts.
 func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	snap := s.take()
+	for _, a := range s.attached {
+		a.Settle()
+	}
 	err := s.reader.Collect(ctx, &snap.data)
 	if errors.Is(err, sdkmetric.ErrReaderShutdown) {
 		return nil, ErrShutdown

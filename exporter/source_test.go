@@ -159,6 +159,8 @@ func TestSourceProducerFilters(t *testing.T) {
 // slowAttachment fails when its context is over, as an attachment may.
 type slowAttachment struct{}
 
+func (slowAttachment) Settle() {}
+
 func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -27,6 +27,12 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// countBody puts a counted body in the place of the request's.
+func (rec *recorder) countBody() {
+	rec.body = rec.unused.body(rec.r.Body)
+	rec.r.Body = rec.body
+}
+
 // requestSize is what was read of the body, or what was announced where nothing was read.
 func (rec *recorder) requestSize() int64 {
 	if rec.body != nil {

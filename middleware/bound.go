@@ -11,6 +11,11 @@ import (
 // The types here are an instrument together with one attribute set. Where the instrument can be bound,
 // a measurement needs no attribute work; where it cannot, the option is made once.
 
+// recorderOfAll is a bound histogram that takes many measurements at once.
+type recorderOfAll[N int64 | float64] interface {
+	RecordAll(ctx context.Context, vs []N)
+}
+
 // secondsOf is one series of a histogram of seconds.
 type secondsOf struct {
 	metric.Float64Histogram
@@ -26,6 +31,16 @@ func bindSeconds(h metric.Float64Histogram, set attribute.Set) secondsOf {
 
 func (s *secondsOf) record(ctx context.Context, v float64) { s.Record(ctx, v, s.options...) }
 
+func (s *secondsOf) recordAll(ctx context.Context, vs []float64) {
+	if all, ok := s.Float64Histogram.(recorderOfAll[float64]); ok {
+		all.RecordAll(ctx, vs)
+		return
+	}
+	for _, v := range vs {
+		s.record(ctx, v)
+	}
+}
+
 // bytesOf is one series of a histogram of bytes.
 type bytesOf struct {
 	metric.Int64Histogram
@@ -40,6 +55,16 @@ func bindBytes(h metric.Int64Histogram, set attribute.Set) bytesOf {
 }
 
 func (b *bytesOf) record(ctx context.Context, v int64) { b.Record(ctx, v, b.options...) }
+
+func (b *bytesOf) recordAll(ctx context.Context, vs []int64) {
+	if all, ok := b.Int64Histogram.(recorderOfAll[int64]); ok {
+		all.RecordAll(ctx, vs)
+		return
+	}
+	for _, v := range vs {
+		b.record(ctx, v)
+	}
+}
 
 // levelOf is one series of an up-down counter.
 type levelOf struct {

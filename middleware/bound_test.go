@@ -23,7 +23,7 @@ func boundProvider() *bound.Provider {
 // TestBoundIsTheSame serves the same requests on instruments that can be bound and on the SDK's.
 func TestBoundIsTheSame(t *testing.T) {
 	b := boundProvider()
-	stock := newMeters(t)
+	stock := newStockMeters(t, 0)
 	onBound, err := middleware.New(middleware.WithMeterProvider(b))
 	if err != nil {
 		t.Fatal(err)

@@ -34,45 +34,59 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
+	h := &measured{server: m.server, exclusion: m.server.exclusion, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
+	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0
+	if m.config.tracers == nil {
+		return h
+	}
 	return &gate{exclusion: &m.server.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
 }
 
 // measured is a handler that is measured.
 type measured struct {
-	server *server
-	next   http.Handler
-	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
-	traced bool
+	server    *server
+	exclusion exclusion
+	next      http.Handler
+	mux       *http.ServeMux // to be asked for a route that is not known otherwise, or nil
+	traced    bool
+	later     bool // requests may be recorded later
 
 	// labeler says that requests get a Labeler where they have none.
 	labeler bool
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := shapeOf(w)
-	if outer := h.outer(s, w); outer != nil {
-		outer.nest(h.next, w, r)
+	if r.URL != nil && h.exclusion.path(r.URL.Path) {
+		h.next.ServeHTTP(w, r)
 		return
 	}
-	if h.labeler {
-		var done func()
-		r, done = withLabeler(r)
-		defer done()
+	s := shapeOf(w)
+	if !s.plain {
+		if outer := h.outer(w); outer != nil {
+			outer.nest(h.next, w, r)
+			return
+		}
 	}
-	rec := recorders.Get().(*recorder)
+	if h.labeler {
+		labeled, done := withLabeler(r)
+		defer done()
+		r = labeled
+	}
+	h.measure(s.kind, w, r)
+}
+
+// measure serves a request that nobody measures yet, by a writer with the optional interfaces that w has.
+func (h *measured) measure(kind uint8, w http.ResponseWriter, r *http.Request) {
+	rec := h.server.recorders.Get().(*recorder)
 	rec.begin(h, w, r)
 	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
-	h.next.ServeHTTP(kinds[s.kind](rec.face), r)
+	h.next.ServeHTTP(rec.face.as(kind), r)
 	rec.done = true
 }
 
 // outer finds the face of the same server that the request has already.
-func (h *measured) outer(s *shape, w http.ResponseWriter) *face {
-	if s.plain {
-		return nil
-	}
+func (h *measured) outer(w http.ResponseWriter) *face {
 	for f := findFace(w); f != nil; f = findFace(f.w) {
 		if f.server == h.server {
 			return f

@@ -1,7 +1,6 @@
 package middleware_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -132,11 +131,7 @@ func TestF26SizesOverTheNetwork(t *testing.T) {
 // sizePoint is the only series of a histogram of bytes, with its buckets.
 func sizePoint(t *testing.T, m *meters, name string) metricdata.HistogramDataPoint[int64] {
 	t.Helper()
-	var rm metricdata.ResourceMetrics
-	if err := m.reader.Collect(context.Background(), &rm); err != nil {
-		t.Fatal(err)
-	}
-	for _, scope := range rm.ScopeMetrics {
+	for _, scope := range m.collect(t) {
 		for _, metric := range scope.Metrics {
 			if h, ok := metric.Data.(metricdata.Histogram[int64]); ok && metric.Name == name && len(h.DataPoints) == 1 {
 				return h.DataPoints[0]

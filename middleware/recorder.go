@@ -4,27 +4,28 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // recorder is the state of one request while it is served. The ResponseWriter and the request body that
 // a handler gets are its faces. It is written by whoever writes the response, one at a time as net/http
 // asks, and serves another request when the handler has returned and nobody has borrowed it.
 type recorder struct {
+	batch   *batch // nil where measurements may not wait
+	unused  faces
 	handler *measured
-	levels  *levels
 	face    *face
 	r       *http.Request
 	body    *countedBody // nil where the request has none
 	start   time.Duration
-	route   routeTrack
-	method  method
 	response
-
-	unused faces
 	users  atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
+	method method
+	level  uint8 // in levels
+	route  routeTrack
 }
 
 // response is what is known of the answer.
@@ -51,13 +52,15 @@ const facesAtOnce = 8
 
 func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
 	if len(f.writers) == 0 {
-		f.writers = make([]face, facesAtOnce)
+		f.refill()
 	}
 	one := &f.writers[0]
 	f.writers = f.writers[1:]
 	one.w, one.server, one.rec = w, rec.handler.server, rec
 	return one
 }
+
+func (f *faces) refill() { f.writers = make([]face, facesAtOnce) }
 
 func (f *faces) body(of io.ReadCloser) *countedBody {
 	if len(f.bodies) == 0 {
@@ -68,8 +71,6 @@ func (f *faces) body(of io.ReadCloser) *countedBody {
 	one.ReadCloser = of
 	return one
 }
-
-var recorders = sync.Pool{New: func() any { return new(recorder) }}
 
 // epoch makes one reading of the monotonic clock out of what would be two of both clocks.
 var epoch = time.Now()
@@ -84,46 +85,89 @@ func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) 
 	rec.method = methodOf(r.Method)
 	rec.route.begin(r)
 	if r.Body != nil && r.Body != http.NoBody {
-		rec.body = rec.unused.body(r.Body)
-		r.Body = rec.body
+		rec.countBody()
 	}
-	rec.levels = h.server.level(rec.method, r.TLS != nil)
-	rec.levels.requests.add(r.Context(), 1)
+	rec.level = levelIndex(rec.method, r.TLS != nil)
+	if rec.batch != nil {
+		rec.batch.begin(rec.level)
+	} else {
+		rec.levels().requests.add(r.Context(), 1)
+	}
 	rec.start = now()
 }
 
-// end records the request. It runs when the handler has returned or panics.
+// levels is where the request counts while it is served.
+func (rec *recorder) levels() *levels { return &rec.handler.server.levels[rec.level] }
+
+// end records the request, or has that done later. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
 	rec.face.ended.Store(true) // first: who borrows looks at it again
 	settled := rec.users.Load() == 0
-	r := rec.r
-	m := measurement{duration: now() - rec.start}
-	ctx := r.Context()
+	took := now() - rec.start
 	rec.restoreBody()
-	rec.levels.requests.add(ctx, -1)
-	route := rec.servedBy(settled)
-	rec.settleStream(route.name)
-	if rec.streamed {
-		m.streamed, m.hijacked = true, rec.hijacked
-		m.lifetime = m.duration
-		m.duration = rec.firstByte - rec.start
-		m.lifetime -= m.duration
-		rec.levels.streams.add(ctx, -1)
-	}
-	m.requestSize, m.responseSize = rec.requestSize(), rec.written
-	if rec.method == methodHead {
-		m.responseSize = 0
-	}
-	status, ending := rec.outcome()
-	k := newSeriesKey(status, ending, rec.method, protocolOf(r.ProtoMajor, r.ProtoMinor), r.TLS != nil)
-	route.record(ctx, k, rec.handler.server.own.of(r), &m)
-	if rec.handler.traced {
-		annotateSpan(r, route.name, k)
+	own := rec.handler.server.own.of(rec.r)
+	if settled && own == nil && rec.handler.later && !rec.streamed && rec.routeIsPlain() {
+		rec.postpone(took)
+	} else {
+		rec.record(took, own, settled)
 	}
 	if settled {
 		rec.r, rec.face, rec.body, rec.route = nil, nil, nil, routeTrack{}
-		recorders.Put(rec)
+		rec.handler.server.recorders.Put(rec)
 	}
+}
+
+// postpone has the request recorded later.
+func (rec *recorder) postpone(took time.Duration) {
+	e := rec.batch.next()
+	e.duration = took
+	e.name, e.told = rec.route.set, true
+	if e.name == "" {
+		e.name, e.told = rec.r.Pattern, false
+	}
+	e.root = rec.route.path == "/"
+	e.requestSize, e.responseSize = rec.sizes()
+	e.key = rec.seriesKey()
+	rec.batch.add()
+}
+
+// record records the request now.
+func (rec *recorder) record(took time.Duration, own *attribute.Set, settled bool) {
+	ctx := rec.r.Context()
+	route := rec.servedBy(settled)
+	rec.settleStream(route.name)
+	m := measurement{duration: took}
+	if rec.streamed {
+		m.streamed, m.hijacked = true, rec.hijacked
+		m.duration = rec.firstByte - rec.start
+		m.lifetime = took - m.duration
+		rec.levels().streams.add(ctx, -1)
+	}
+	m.requestSize, m.responseSize = rec.sizes()
+	k := rec.seriesKey()
+	route.record(ctx, k, own, &m)
+	if rec.handler.traced {
+		annotateSpan(rec.r, route.name, k)
+	}
+	if rec.batch != nil {
+		rec.batch.end()
+	} else {
+		rec.levels().requests.add(ctx, -1)
+	}
+}
+
+// seriesKey is the key of the series that the request is of.
+func (rec *recorder) seriesKey() seriesKey {
+	status, ending := rec.outcome()
+	return newSeriesKey(status, ending, rec.method, protocolOf(rec.r.ProtoMajor, rec.r.ProtoMinor), rec.r.TLS != nil)
+}
+
+// sizes are those of both bodies.
+func (rec *recorder) sizes() (request, response int64) {
+	if rec.method == methodHead {
+		return rec.requestSize(), 0
+	}
+	return rec.requestSize(), rec.written
 }
 
 // noteHeader remembers the status of the response when it is decided: the first one that is final.

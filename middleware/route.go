@@ -79,9 +79,13 @@ func (t *routeTrack) begin(r *http.Request) {
 		return
 	}
 	t.path = r.URL.Path
-	if r.Pattern == "" {
-		return
+	if r.Pattern != "" {
+		t.beginBelow(r)
 	}
+}
+
+// beginBelow is begin where the request was routed already.
+func (t *routeTrack) beginBelow(r *http.Request) {
 	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != t.path {
 		if p, err := url.PathUnescape(target); err == nil && strings.HasPrefix(p, "/") {
 			t.path = p
@@ -160,18 +164,16 @@ func (rec *recorder) servedBy(settled bool) *route {
 		t.begin(r)
 		return s.route(rec.routeBy(t))
 	}
-	alone := t.set == "" && t.prefix == "" && t.outer == "" && r.Pattern != "" && r.Method != http.MethodConnect
-	if !alone {
-		return s.route(rec.routeBy(t))
+	if t.set == "" && rec.routeIsPlain() {
+		return s.routeOf(&kind{name: r.Pattern, root: t.path == "/"})
 	}
-	if one, ok := s.patterns.get(r.Pattern); ok {
-		return one
-	}
-	one := s.route(rec.routeBy(t))
-	if p := patternPath(r); p != "" && p != "/" { // a catch-all is told from unmatched by the path
-		s.patterns.put(r.Pattern, one)
-	}
-	return one
+	return s.route(rec.routeBy(t))
+}
+
+// routeIsPlain reports whether the route was told, or is all in the pattern of the one router that matched.
+func (rec *recorder) routeIsPlain() bool {
+	t := &rec.route
+	return t.set != "" || (t.prefix == "" && t.outer == "" && rec.r.Pattern != "" && rec.method != methodConnect)
 }
 
 // finalRoute is the value of http.route, as far as it is known.
@@ -185,25 +187,37 @@ func (rec *recorder) routeBy(t *routeTrack) string {
 	}
 	if mux := rec.handler.mux; route == "" && mux != nil && r.URL != nil {
 		_, pattern := mux.Handler(r)
-		route = pathOf(r, pattern)
+		route = matchedPath(r, pattern)
 	}
-	// A catch-all matches everything that nothing else does.
-	if route == "" || (route == "/" && t.path != "/") {
+	return orUnmatched(route, t.path == "/")
+}
+
+// orUnmatched returns route unless there is none, or it is a catch-all, which matches everything that nothing
+// else does, and the path is not the root.
+func orUnmatched(route string, root bool) string {
+	if route == "" || (route == "/" && !root) {
 		return UnmatchedRoute
 	}
 	return route
 }
 
 // patternPath is the path of the pattern that matched r, or empty.
-func patternPath(r *http.Request) string { return pathOf(r, r.Pattern) }
+func patternPath(r *http.Request) string { return matchedPath(r, r.Pattern) }
 
-// pathOf cuts method and host off a pattern of [http.ServeMux] that matched r.
-func pathOf(r *http.Request, pattern string) string {
-	i := strings.IndexByte(pattern, '/')
-	if i < 0 || isRedirect(r, pattern) {
+// matchedPath is the path of a pattern of [http.ServeMux] that matched r, or empty.
+func matchedPath(r *http.Request, pattern string) string {
+	if isRedirect(r, pattern) {
 		return ""
 	}
-	return pattern[i:]
+	return pathOf(pattern)
+}
+
+// pathOf cuts method and host off a pattern.
+func pathOf(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i >= 0 {
+		return pattern[i:]
+	}
+	return ""
 }
 
 // isRedirect reports whether pattern is not one: for a CONNECT request that the mux redirects to the path

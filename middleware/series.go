@@ -51,6 +51,17 @@ func (o *route) record(ctx context.Context, k seriesKey, own *attribute.Set, m *
 	}
 }
 
+// recordAll adds ended requests, none of them streamed, to the series of k.
+func (o *route) recordAll(k seriesKey, g *group) {
+	if o.excluded {
+		return
+	}
+	one, ctx := o.seriesOf(k, nil), context.Background()
+	one.duration.recordAll(ctx, g.durations)
+	one.requestSize.recordAll(ctx, g.requestSizes)
+	one.responseSize.recordAll(ctx, g.responseSizes)
+}
+
 func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {
 	if own != nil {
 		if one, ok := o.owned.get(ownedKey{k, own}); ok {
@@ -66,6 +77,8 @@ func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {
 
 func (o *route) newSeries(k seriesKey, own *attribute.Set) *series {
 	s, set := o.server, k.set(o.name, own)
+	// Levels that nobody sees while they are up are there all the same.
+	s.levels[levelIndex(k.method(), k.https())].requests.add(context.Background(), 0)
 	return &series{
 		duration:       bindSeconds(s.duration, set),
 		streamDuration: bindSeconds(s.streamDuration, set),

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -30,7 +31,7 @@ type server struct {
 	requestSize    metric.Int64Histogram
 	responseSize   metric.Int64Histogram
 	streamDuration metric.Float64Histogram
-	levels         [len(methods)][2]levels // by method and by https
+	levels         [levelCount]levels
 
 	own       *ownAttributes
 	exclusion exclusion
@@ -38,7 +39,13 @@ type server struct {
 	routes    cache[string, *route]
 	patterns  cache[string, *route]    // of requests that met one router only
 	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
+
+	recorders sync.Pool
+	batches   batches
 }
+
+// levelCount is how many levels there are: by method, and by https.
+const levelCount = len(methods) * 2
 
 // levels is one attribute set of what is counted while it lasts: all that is known before the end.
 type levels struct{ requests, streams levelOf }
@@ -57,18 +64,26 @@ func newServer(c *config) (*server, error) {
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
-		own:            newOwnAttributes(c, labelerKey),
+		own:            newOwnAttributes(c, labelerKey, serverContext),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
 	requests, streams := b.level(httpconv.ServerActiveRequests{}), b.level(activeStreams)
 	for m := range methods {
-		for i, https := range []bool{false, true} {
+		for _, https := range []bool{false, true} {
 			set := levelSet(method(m), https)
-			s.levels[m][i] = levels{bindLevel(requests, set), bindLevel(streams, set)}
+			s.levels[levelIndex(method(m), https)] = levels{bindLevel(requests, set), bindLevel(streams, set)}
 		}
 	}
-	return s, errors.Join(b.errs...)
+	if err := errors.Join(b.errs...); err != nil {
+		return nil, err
+	}
+	s.recorders.New = func() any { return s.newRecorder() }
+	if d, ok := b.meter.(deferrer); ok {
+		s.batches.all = map[*batch]struct{}{}
+		s.batches.on = d.Defer(s.settle)
+	}
+	return s, nil
 }
 
 func levelSet(m method, https bool) attribute.Set {
@@ -78,12 +93,12 @@ func levelSet(m method, https bool) attribute.Set {
 	)
 }
 
-// level returns the series of active requests and streams.
-func (s *server) level(m method, https bool) *levels {
+// levelIndex returns the index in levels.
+func levelIndex(m method, https bool) uint8 {
 	if https {
-		return &s.levels[m][1]
+		return uint8(m)*2 + 1
 	}
-	return &s.levels[m][0]
+	return uint8(m) * 2
 }
 
 // join returns a route under the prefix that the routers further out matched.

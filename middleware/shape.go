@@ -13,9 +13,9 @@ type shape struct {
 }
 
 // shapes are of the types that were met. Servers have one or two, and every middleware may bring its own.
-var shapes cache[reflect.Type, *shape]
+var shapes cache[reflect.Type, shape]
 
-func shapeOf(w http.ResponseWriter) *shape {
+func shapeOf(w http.ResponseWriter) shape {
 	t := reflect.TypeOf(w)
 	if s, ok := shapes.get(t); ok {
 		return s
@@ -23,8 +23,8 @@ func shapeOf(w http.ResponseWriter) *shape {
 	return shapes.put(t, newShape(w))
 }
 
-func newShape(w http.ResponseWriter) *shape {
-	s := &shape{plain: true}
+func newShape(w http.ResponseWriter) shape {
+	s := shape{plain: true}
 	if _, ok := w.(http.Flusher); ok {
 		s.kind |= 1
 	}

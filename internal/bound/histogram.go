@@ -70,6 +70,22 @@ func newHistogramSeries[N number](b *buckets) *series[N] {
 // takes: if the distribution is not to be had it takes another one.
 func (h *histogramData[N]) record(v N) {
 	i := h.index(float64(v))
+	d := h.locked()
+	d.add(i, v)
+	d.lock.Store(0)
+}
+
+// recordAll is record for many.
+func (h *histogramData[N]) recordAll(vs []N) {
+	d := h.locked()
+	for _, v := range vs {
+		d.add(h.index(float64(v)), v)
+	}
+	d.lock.Store(0)
+}
+
+// locked returns a distribution locked.
+func (h *histogramData[N]) locked() *distribution[N] {
 	d := &h.base
 	if cells := h.spread.Load(); cells != nil {
 		d = (*cells)[slot(len(*cells))]
@@ -77,6 +93,11 @@ func (h *histogramData[N]) record(v N) {
 	if !d.lock.CompareAndSwap(0, 1) {
 		d = h.acquire()
 	}
+	return d
+}
+
+// add adds v, which belongs to bucket i. The caller has the lock.
+func (d *distribution[N]) add(i int, v N) {
 	d.counts[i]++
 	if n := int64(v); N(n) == v {
 		d.whole += n
@@ -90,7 +111,6 @@ func (h *histogramData[N]) record(v N) {
 	} else if v > d.max {
 		d.max = v
 	}
-	d.lock.Store(0)
 }
 
 // spinLimit is how often acquire tries before it takes the holder of a lock for one that was preempted

@@ -10,7 +10,22 @@ import (
 // instruments, and the callbacks registered for them.
 type meter struct {
 	metric.Meter
-	scope *scope
+	provider *Provider
+	scope    *scope
+}
+
+// Defer has settle called before every collection, for the life of the provider, so that what is measured
+// can be recorded then. It reports whether it may be: where exemplars are kept, every measurement has to be
+// recorded in its own context. settle must be safe for concurrent use and must not make meters.
+func (m *meter) Defer(settle func()) bool {
+	p := m.provider
+	if p.cfg.ExemplarFilter != nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settle = append(p.settle, settle)
+	return true
 }
 
 // Int64Counter returns a bindable instrument. The error is the inner meter's; the instrument works regardless.

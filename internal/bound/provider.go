@@ -54,6 +54,7 @@ type Provider struct {
 	mu     sync.Mutex
 	scopes map[instrumentation.Scope]*scope
 	order  []*scope
+	settle []func() // before every collection
 }
 
 // The reader takes what is measured here as an external producer.
@@ -82,7 +83,7 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 		return inner
 	}
 	cfg := metric.NewMeterConfig(opts...)
-	return &meter{Meter: inner, scope: p.scope(instrumentation.Scope{
+	return &meter{Meter: inner, provider: p, scope: p.scope(instrumentation.Scope{
 		Name:       name,
 		Version:    cfg.InstrumentationVersion(),
 		SchemaURL:  cfg.SchemaURL(),
@@ -94,11 +95,23 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 // that of ctx, and comes without data. It implements [sdkmetric.Producer]. A scope that also has
 // observable instruments is in the SDK's own data once more, with the same identity.
 func (p *Provider) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	p.Settle()
 	var dst []metricdata.ScopeMetrics
 	if err := p.ProduceInto(ctx, &dst); err != nil {
 		return nil, err
 	}
 	return dst, nil
+}
+
+// Settle has everything recorded that was put off by users of Defer. It is to be called before each
+// collection, the SDK's part of it included.
+func (p *Provider) Settle() {
+	p.mu.Lock()
+	all := p.settle
+	p.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
 }
 
 // ProduceInto is [Provider.Produce] into the slices dst already has, at every depth: collecting the same

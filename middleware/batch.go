@@ -1,0 +1,183 @@
+package middleware
+
+import (
+	"context"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// deferrer is a meter that says when it is going to be collected. Until then what was measured may wait.
+type deferrer interface {
+	// Defer has settle called before every collection. It reports whether measurements may wait for that.
+	Defer(settle func()) bool
+}
+
+// batchSize is how many requests of one recorder wait at most. Recording sixteen in a row costs little more
+// than recording two far apart, because code and series are in the cache but for the first.
+const batchSize = 16
+
+// ended is a request that has ended.
+type ended struct {
+	kind
+	duration                  time.Duration
+	requestSize, responseSize int64
+	_                         uint64 // a cache line is full
+}
+
+// kind is what requests of one series have in common.
+type kind struct {
+	name string // the pattern of the mux that matched it, or its route where told
+	key  seriesKey
+	told bool
+	root bool // the path is "/"
+}
+
+// batch is what a recorder keeps of the requests it has served, and of the one it serves. Its recorder's
+// request writes it, without waiting for anybody; whoever collects reads it.
+type batch struct {
+	// state is how many requests were added so far, times 256, plus the level of the one that is being served,
+	// counted from 1. In one word it says of every request either that it is active or that it has ended.
+	state  atomic.Uint64
+	server *server
+
+	mu    sync.Mutex // for recording
+	taken uint64     // how many were recorded
+	_     [32]byte
+	ended [batchSize]ended
+}
+
+const levelBits = 8
+
+// begin notes that a request of a level is being served.
+func (b *batch) begin(level uint8) {
+	b.state.Store(b.state.Load() | uint64(level) + 1)
+}
+
+// end notes that the request was served, and is recorded otherwise.
+func (b *batch) end() {
+	b.state.Store(b.state.Load() >> levelBits << levelBits)
+}
+
+// next returns what is to be filled before add.
+func (b *batch) next() *ended { return &b.ended[b.state.Load()>>levelBits%batchSize] }
+
+// add notes that the request was served, and has next recorded later.
+func (b *batch) add() {
+	n := b.state.Load()>>levelBits + 1
+	b.state.Store(n << levelBits)
+	if n%batchSize == 0 { // always here, so that next is free
+		b.record()
+	}
+}
+
+// record records what waits. It returns the level of the request that was being served at that moment,
+// counted from 1, or 0.
+func (b *batch) record() (level uint8) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	state := b.state.Load()
+	n, first := state>>levelBits, b.taken%batchSize
+	waiting := b.ended[first : first+n-b.taken]
+	b.taken = n
+	if len(waiting) > 0 {
+		g := groups.Get().(*group)
+		g.record(b.server, waiting)
+		groups.Put(g)
+	}
+	return uint8(state)
+}
+
+// group is the measurements of one series.
+type group struct {
+	durations                   []float64
+	requestSizes, responseSizes []int64
+}
+
+var groups = sync.Pool{New: func() any { return new(group) }}
+
+// record records all of waiting, series by series, and empties it.
+func (g *group) record(s *server, waiting []ended) {
+	for left := uint(1)<<len(waiting) - 1; left != 0; {
+		first := &waiting[bits.TrailingZeros(left)]
+		g.durations, g.requestSizes, g.responseSizes = g.durations[:0], g.requestSizes[:0], g.responseSizes[:0]
+		for i := range waiting {
+			if e := &waiting[i]; left&(1<<i) != 0 && e.kind == first.kind {
+				left &^= 1 << i
+				g.durations = append(g.durations, e.duration.Seconds())
+				g.requestSizes = append(g.requestSizes, e.requestSize)
+				g.responseSizes = append(g.responseSizes, e.responseSize)
+			}
+		}
+		s.routeOf(&first.kind).recordAll(first.key, g)
+	}
+	for i := range waiting {
+		waiting[i].name = "" // it may be the application's
+	}
+}
+
+// batches are those of a server. Active requests are counted when somebody looks.
+type batches struct {
+	on bool // there is somebody who says when
+
+	mu     sync.Mutex
+	all    map[*batch]struct{}
+	active [levelCount]int64 // as recorded
+}
+
+// newRecorder returns a recorder, with a batch where measurements may wait.
+func (s *server) newRecorder() *recorder {
+	rec := new(recorder)
+	if !s.batches.on {
+		return rec
+	}
+	rec.batch = &batch{server: s}
+	s.batches.mu.Lock()
+	defer s.batches.mu.Unlock()
+	s.batches.all[rec.batch] = struct{}{}
+	runtime.AddCleanup(rec, s.dropBatch, rec.batch)
+	return rec
+}
+
+// dropBatch records the rest of a recorder that is no more.
+func (s *server) dropBatch(b *batch) {
+	b.record()
+	s.batches.mu.Lock()
+	defer s.batches.mu.Unlock()
+	delete(s.batches.all, b)
+}
+
+// settle records everything that waits, and how many requests are active.
+func (s *server) settle() {
+	s.batches.mu.Lock()
+	defer s.batches.mu.Unlock()
+	var active [levelCount]int64
+	for b := range s.batches.all {
+		if level := b.record(); level > 0 {
+			active[level-1]++
+		}
+	}
+	for i, n := range active {
+		if n != s.batches.active[i] {
+			s.levels[i].requests.add(context.Background(), n-s.batches.active[i])
+			s.batches.active[i] = n
+		}
+	}
+}
+
+// routeOf is the route of a request that one router matched, or whose route was told.
+func (s *server) routeOf(e *kind) *route {
+	if e.told {
+		return s.route(orUnmatched(e.name, e.root))
+	}
+	if one, ok := s.patterns.get(e.name); ok {
+		return one
+	}
+	one := s.route(orUnmatched(pathOf(e.name), e.root))
+	if one.name != UnmatchedRoute && one.name != "/" { // a catch-all is told from unmatched by the path
+		s.patterns.put(e.name, one)
+	}
+	return one
+}

@@ -1,0 +1,222 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/duotel/duotel/internal/bound"
+	"github.com/duotel/duotel/middleware"
+)
+
+// newDeferring are meters that let measurements wait, whichever the other tests run on.
+func newDeferring(tb testing.TB) *meters {
+	tb.Helper()
+	m := newStockMeters(tb, 0)
+	m.bound = bound.NewProvider(bound.Config{Inner: m.MeterProvider})
+	m.MeterProvider = m.bound
+	return m
+}
+
+// TestWaitingRequestsAreCollected serves few requests, which alone would fill no batch, and collects after each.
+func TestWaitingRequestsAreCollected(t *testing.T) {
+	m := newDeferring(t)
+	h := newMiddleware(t, m).Handler(steadyMux(middleware.Routes))
+	for n := range 40 {
+		h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/items/7"))
+		for _, name := range []string{requestDuration, requestSize, responseSize} {
+			if got := m.points(t, name); len(got) != 1 || got[0].count != uint64(n+1) {
+				t.Fatalf("after %d requests %s has %+v", n+1, name, got)
+			}
+		}
+		if got := m.points(t, activeRequests); len(got) != 1 || got[0].sum != 0 {
+			t.Fatalf("after %d requests the active ones are %+v, want one series of 0", n+1, got)
+		}
+	}
+}
+
+// TestActiveRequestsWhileTheyAre holds requests of two methods, and lets go of them one by one.
+func TestActiveRequestsWhileTheyAre(t *testing.T) {
+	m := newDeferring(t)
+	entered, proceed := make(chan struct{}), map[string]chan struct{}{"GET": make(chan struct{}), "POST": make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/held", func(_ http.ResponseWriter, r *http.Request) {
+		entered <- struct{}{}
+		<-proceed[r.Method]
+	})
+	h := newMiddleware(t, m).Handler(mux)
+	var served sync.WaitGroup
+	check := func(want map[string]float64) {
+		t.Helper()
+		for _, p := range m.points(t, activeRequests) {
+			if method := p.label("http.request.method"); p.sum != want[method] {
+				t.Errorf("%g requests of %s are active, want %g", p.sum, method, want[method])
+			}
+		}
+	}
+	for _, method := range []string{"GET", "POST", "GET", "GET"} {
+		r := newRequest(t, method, "/held")
+		served.Go(func() { h.ServeHTTP(newPlainWriter(), r) })
+		<-entered
+	}
+	check(map[string]float64{"GET": 3, "POST": 1})
+	close(proceed["POST"])
+	close(proceed["GET"])
+	served.Wait()
+	check(nil)
+	if got := m.points(t, requestDuration); len(got) != 2 || got[0].count+got[1].count != 4 {
+		t.Errorf("recorded %+v, want 4 requests of two methods", got)
+	}
+}
+
+// TestNothingIsLostWithRecorders has the pool forget its recorders while requests wait in them.
+func TestNothingIsLostWithRecorders(t *testing.T) {
+	m := newDeferring(t)
+	h := newMiddleware(t, m).Handler(steadyMux(middleware.Routes))
+	want := uint64(0)
+	for round := range 30 {
+		for range round % 5 {
+			h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/items/7"))
+			want++
+		}
+		runtime.GC()
+	}
+	if got := m.points(t, requestDuration); len(got) != 1 || got[0].count != want {
+		t.Errorf("recorded %+v, want %d requests", got, want)
+	}
+}
+
+// TestConcurrentSafeBatches serves several routes from several goroutines while others collect: no count goes
+// down, none is lost, and never are more requests active than there are goroutines.
+func TestConcurrentSafeBatches(t *testing.T) {
+	const servers, requests = 4, 2000
+	m := newDeferring(t)
+	mux := http.NewServeMux()
+	for i := range servers {
+		mux.HandleFunc(fmt.Sprintf("/route%d/{id}", i), func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "four") })
+	}
+	h := newMiddleware(t, m).Handler(mux)
+	var serving, collecting sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		collecting.Go(func() {
+			before := uint64(0)
+			for {
+				now := total(m.points(t, requestDuration))
+				if now < before {
+					t.Errorf("the count went from %d to %d", before, now)
+				}
+				before = now
+				for _, p := range m.points(t, activeRequests) {
+					if p.sum < 0 || p.sum > servers {
+						t.Errorf("%g requests are active", p.sum)
+					}
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range servers {
+		serving.Go(func() {
+			for n := range requests {
+				h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", fmt.Sprintf("/route%d/%d", (i+n)%servers, n)))
+			}
+		})
+	}
+	serving.Wait()
+	close(done)
+	collecting.Wait()
+	for _, name := range []string{requestDuration, requestSize, responseSize} {
+		points := m.points(t, name)
+		if len(points) != servers || total(points) != servers*requests {
+			t.Errorf("%s has %d requests in %d series, want %d in %d", name, total(points), len(points), servers*requests, servers)
+		}
+		for _, p := range points {
+			if p.count != requests || (name == responseSize && p.sum != 4*requests) {
+				t.Errorf("%s of %s: %d, sum %g", name, p.label("http.route"), p.count, p.sum)
+			}
+		}
+	}
+	for _, p := range m.points(t, activeRequests) {
+		if p.sum != 0 {
+			t.Errorf("in the end %g requests are active", p.sum)
+		}
+	}
+}
+
+func total(points []point) (n uint64) {
+	for _, p := range points {
+		n += p.count
+	}
+	return n
+}
+
+// TestExemplarsAreOfTheirRequest: where exemplars are kept nothing may wait, because they are read from the
+// request's context.
+func TestExemplarsAreOfTheirRequest(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	inner := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	b := bound.NewProvider(bound.Config{Inner: inner, ExemplarFilter: exemplar.TraceBasedFilter})
+	mw, err := middleware.New(middleware.WithMeterProvider(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	r := newRequest(t, "GET", "/items/7")
+	mw.Handler(steadyMux(middleware.Routes)).ServeHTTP(newPlainWriter(), r.WithContext(trace.ContextWithSpanContext(r.Context(), span)))
+	scopes, err := b.Produce(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, metric := range scopes[0].Metrics {
+		h, ok := metric.Data.(metricdata.Histogram[float64])
+		if !ok || metric.Name != requestDuration {
+			continue
+		}
+		if e := h.DataPoints[0].Exemplars; len(e) != 1 || trace.TraceID(e[0].TraceID) != span.TraceID() {
+			t.Errorf("the exemplars are %+v, want the request's", e)
+		}
+		return
+	}
+	t.Error("no duration was recorded")
+}
+
+// TestWaitingKeepsRoutesApart serves what differs in one thing only.
+func TestWaitingKeepsRoutesApart(t *testing.T) {
+	m := newDeferring(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/told", func(w http.ResponseWriter, _ *http.Request) { middleware.SetRoute(w, "host/elsewhere") })
+	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	mux.HandleFunc("/catch-all", func(w http.ResponseWriter, _ *http.Request) { middleware.SetRoute(w, "/") })
+	h := newMiddleware(t, m).Handler(mux)
+	for _, path := range []string{"/", "/nowhere", "/told", "/elsewhere", "/", "/told", "/catch-all"} {
+		h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", path))
+	}
+	want := map[string]uint64{"/ 200": 2, "unmatched 200": 2, "host/elsewhere 200": 2, "/elsewhere 418": 1}
+	for _, p := range m.points(t, requestDuration) {
+		k := strings.Join([]string{p.label("http.route"), p.label(attribute.Key("http.response.status_code"))}, " ")
+		if p.count != want[k] {
+			t.Errorf("%s: %d, want %d", k, p.count, want[k])
+		}
+		delete(want, k)
+	}
+	if len(want) > 0 {
+		t.Errorf("not recorded: %v", want)
+	}
+}
