@@ -44,7 +44,7 @@ func newClient(c *config) (*client, error) {
 		requestSize:  b.bytes(httpconv.ClientRequestBodySize{}, c.sizeBuckets),
 		responseSize: b.bytes(httpconv.ClientResponseBodySize{}, c.sizeBuckets),
 		active:       b.level(httpconv.ClientActiveRequests{}),
-		own:          newOwnAttributes(c, clientLabelerKey, nil),
+		own:          newOwnAttributes(c, clientLabelerKey),
 		template:     c.urlTemplate,
 	}, errors.Join(b.errs...)
 }

@@ -46,6 +46,10 @@
 // ResponseWriter, which could then write into a stranger's response: it is 40 bytes, allocated for eight
 // requests at a time.
 //
+// Where the meter tells before it collects, as Duotel's does, requests that have ended wait for that, or until
+// there are sixteen, and are recorded together. A collection has every request that ended before it. A Middleware
+// is kept as long as its meter provider.
+//
 // # Traces
 //
 // Spans and propagation are otelhttp's. [WithTracerProvider] puts it in the chain, with its meter

@@ -1,10 +1,8 @@
 package middleware
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strings"
 	"sync"
 
@@ -37,31 +35,21 @@ type attributesFunc func(*http.Request) []attribute.KeyValue
 type ownAttributes struct {
 	from       []attributesFunc
 	labelerKey any
-	unlabeled  reflect.Type // of contexts that have no Labeler, or nil
 	sets       boundedSets
 	failed     sync.Once
 }
 
-func newOwnAttributes(c *config, labelerKey any, unlabeled reflect.Type) *ownAttributes {
-	return &ownAttributes{from: c.attributes, labelerKey: labelerKey, unlabeled: unlabeled, sets: boundedSets{limit: c.attributeLimit}}
+func newOwnAttributes(c *config, labelerKey any) *ownAttributes {
+	return &ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}}
 }
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.
 func (o *ownAttributes) of(r *http.Request) *attribute.Set {
-	ctx := r.Context()
-	if len(o.from) == 0 && (reflect.TypeOf(ctx) == o.unlabeled || ctx.Value(o.labelerKey) == nil) {
+	if len(o.from) == 0 && r.Context().Value(o.labelerKey) == nil {
 		return nil
 	}
 	return o.look(r)
 }
-
-// serverContext is the type of the contexts that net/http's server gives to requests. There is no Labeler in
-// them, and what puts one in makes a context of another type.
-var serverContext = func() reflect.Type {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	return reflect.TypeOf(ctx)
-}()
 
 func (o *ownAttributes) look(r *http.Request) *attribute.Set {
 	attrs := labeled(r, o.labelerKey)
