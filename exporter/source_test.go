@@ -169,6 +169,28 @@ func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMe
 	return nil
 }
 
+// settling records when it is told that a collection begins.
+type settling struct {
+	slowAttachment
+	settle func()
+}
+
+func (s settling) Settle() { s.settle() }
+
+// TestSettledBeforeTheReaderCollects: what an attachment records late on the SDK's own instruments is in time.
+func TestSettledBeforeTheReaderCollects(t *testing.T) {
+	src, meter := newSource(t)
+	c := must(meter.Int64Counter("late"))
+	src.Attach(settling{settle: func() { c.Add(t.Context(), 1) }})
+	for n := range int64(2) {
+		snap := must(src.Collect(t.Context()))
+		if len(snap.Scopes) != 2 || snap.Scopes[0].Metrics[0].Data.(metricdata.Sum[int64]).DataPoints[0].Value != n+1 {
+			t.Errorf("collected %+v, want what was recorded when the collection began", snap.Scopes)
+		}
+		snap.Release()
+	}
+}
+
 // TestHastyCallerTakesNothingFromOthers asks with a deadline shorter than a callback, and then without.
 func TestHastyCallerTakesNothingFromOthers(t *testing.T) { synctest.Test(t, hastyAndPatient) }
 
