@@ -91,7 +91,8 @@ func NewSource(cfg SourceConfig) *Source {
 // content and may reuse its memory.
 type Attachment interface {
 	ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error
-	// Settle is called before the collection, the reader's part included. It must be quick.
+	// Settle has everything recorded that is not yet. It is called before the reader collects, and before
+	// ProduceInto. It must be quick.
 	Settle()
 }
 
@@ -141,6 +142,7 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	s.failed(err)
 	snap.Resource, snap.Scopes, snap.Time = snap.data.Resource, snap.data.ScopeMetrics, time.Now()
 	for i, a := range s.attached {
+		a.Settle() // the callbacks may have taken their time
 		// In memory and quick: stopping here would show a page without half of its series.
 		if err := a.ProduceInto(context.WithoutCancel(ctx), &snap.attached[i]); err != nil {
 			snap.attached[i] = snap.attached[i][:0] // never an older collection's

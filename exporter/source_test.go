@@ -3,6 +3,7 @@ package exporter_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,25 +170,32 @@ func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMe
 	return nil
 }
 
-// settling records when it is told that a collection begins.
+// settling writes down when it is asked for what.
 type settling struct {
 	slowAttachment
-	settle func()
+	events *[]string
 }
 
-func (s settling) Settle() { s.settle() }
+func (s settling) Settle() { *s.events = append(*s.events, "settle") }
 
-// TestSettledBeforeTheReaderCollects: what an attachment records late on the SDK's own instruments is in time.
-func TestSettledBeforeTheReaderCollects(t *testing.T) {
+func (s settling) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
+	*s.events = append(*s.events, "produce")
+	return s.slowAttachment.ProduceInto(ctx, dst)
+}
+
+// TestSettledInTime: what an attachment records late is in time for the SDK's own instruments, and for its own
+// also when it came about while a callback took its time.
+func TestSettledInTime(t *testing.T) {
 	src, meter := newSource(t)
-	c := must(meter.Int64Counter("late"))
-	src.Attach(settling{settle: func() { c.Add(t.Context(), 1) }})
-	for n := range int64(2) {
-		snap := must(src.Collect(t.Context()))
-		if len(snap.Scopes) != 2 || snap.Scopes[0].Metrics[0].Data.(metricdata.Sum[int64]).DataPoints[0].Value != n+1 {
-			t.Errorf("collected %+v, want what was recorded when the collection began", snap.Scopes)
-		}
-		snap.Release()
+	var events []string
+	src.Attach(settling{events: &events})
+	must(meter.Int64ObservableGauge("slow", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+		events = append(events, "callback")
+		return nil
+	})))
+	must(src.Collect(t.Context())).Release()
+	if want := []string{"settle", "callback", "settle", "produce"}; !slices.Equal(events, want) {
+		t.Errorf("a collection is %v, want %v", events, want)
 	}
 }
 

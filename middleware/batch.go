@@ -2,17 +2,23 @@ package middleware
 
 import (
 	"context"
+	"fmt"
 	"math/bits"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // deferrer is a meter that says when it is going to be collected. Until then what was measured may wait.
 type deferrer interface {
-	// Defer has settle called before every collection. It reports whether measurements may wait for that.
-	Defer(settle func()) bool
+	// Defer has settle called around every collection until it returns false. It reports whether measurements
+	// may wait for that.
+	Defer(settle func() (again bool)) bool
 }
 
 // batchSize is how many requests of one recorder wait at most. Recording sixteen in a row costs little more
@@ -41,12 +47,12 @@ type batch struct {
 	// state is how many requests were added so far, times 256, plus the level of the one that is being served,
 	// counted from 1. In one word it says of every request either that it is active or that it has ended.
 	state  atomic.Uint64
+	ended  *[batchSize]ended // nil until there is one; it is there when state says so
 	server *server
 
 	mu    sync.Mutex // for recording
 	taken uint64     // how many were recorded
-	_     [32]byte
-	ended [batchSize]ended
+	_     [24]byte   // a cache line is full
 }
 
 const levelBits = 8
@@ -62,7 +68,12 @@ func (b *batch) end() {
 }
 
 // next returns what is to be filled before add.
-func (b *batch) next() *ended { return &b.ended[b.state.Load()>>levelBits%batchSize] }
+func (b *batch) next() *ended {
+	if b.ended == nil {
+		b.ended = new([batchSize]ended)
+	}
+	return &b.ended[b.state.Load()>>levelBits%batchSize]
+}
 
 // add notes that the request was served, and has next recorded later.
 func (b *batch) add() {
@@ -73,21 +84,22 @@ func (b *batch) add() {
 	}
 }
 
-// record records what waits. It returns the level of the request that was being served at that moment,
-// counted from 1, or 0.
-func (b *batch) record() (level uint8) {
+// active returns the level of the request that is being served, counted from 1, or 0.
+func (b *batch) active() uint8 { return uint8(b.state.Load()) }
+
+// record records what waits.
+func (b *batch) record() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	state := b.state.Load()
-	n, first := state>>levelBits, b.taken%batchSize
+	n, first := b.state.Load()>>levelBits, b.taken%batchSize
+	if n == b.taken {
+		return
+	}
 	waiting := b.ended[first : first+n-b.taken]
 	b.taken = n
-	if len(waiting) > 0 {
-		g := groups.Get().(*group)
-		g.record(b.server, waiting)
-		groups.Put(g)
-	}
-	return uint8(state)
+	g := groups.Get().(*group)
+	g.record(b.server, waiting)
+	groups.Put(g)
 }
 
 // group is the measurements of one series.
@@ -111,7 +123,7 @@ func (g *group) record(s *server, waiting []ended) {
 				g.responseSizes = append(g.responseSizes, e.responseSize)
 			}
 		}
-		s.routeOf(&first.kind).recordAll(first.key, g)
+		s.attempt(func() { s.routeOf(&first.kind).recordAll(first.key, g) })
 	}
 	for i := range waiting {
 		waiting[i].name = "" // it may be the application's
@@ -120,24 +132,45 @@ func (g *group) record(s *server, waiting []ended) {
 
 // batches are those of a server. Active requests are counted when somebody looks.
 type batches struct {
-	on bool // there is somebody who says when
+	on   bool // there is somebody who says when
+	drop func(*batch)
 
-	mu     sync.Mutex
-	all    map[*batch]struct{}
-	active [levelCount]int64 // as recorded
+	mu  sync.Mutex
+	all map[*batch]struct{}
+
+	settling sync.Mutex // excludes others who settle, and nobody else
+	seen     []*batch
+	active   [levelCount]int64 // as recorded
+}
+
+// waitFor lets measurements wait where the meter is a deferrer. The meter does not keep s: the batches that are
+// left do.
+func (s *server) waitFor(meter metric.Meter) {
+	d, ok := meter.(deferrer)
+	if !ok {
+		return
+	}
+	s.batches.all, s.batches.drop = map[*batch]struct{}{}, s.dropBatch
+	ref := weak.Make(s)
+	s.batches.on = d.Defer(func() bool {
+		s := ref.Value()
+		if s != nil {
+			s.settle()
+		}
+		return s != nil
+	})
 }
 
 // newRecorder returns a recorder, with a batch where measurements may wait.
 func (s *server) newRecorder() *recorder {
 	rec := new(recorder)
-	if !s.batches.on {
-		return rec
+	if s.batches.on {
+		rec.batch = &batch{server: s}
+		runtime.AddCleanup(rec, s.batches.drop, rec.batch)
+		s.batches.mu.Lock()
+		defer s.batches.mu.Unlock()
+		s.batches.all[rec.batch] = struct{}{}
 	}
-	rec.batch = &batch{server: s}
-	s.batches.mu.Lock()
-	defer s.batches.mu.Unlock()
-	s.batches.all[rec.batch] = struct{}{}
-	runtime.AddCleanup(rec, s.dropBatch, rec.batch)
 	return rec
 }
 
@@ -145,26 +178,59 @@ func (s *server) newRecorder() *recorder {
 func (s *server) dropBatch(b *batch) {
 	b.record()
 	s.batches.mu.Lock()
-	defer s.batches.mu.Unlock()
 	delete(s.batches.all, b)
+	s.batches.mu.Unlock()
 }
 
 // settle records everything that waits, and how many requests are active.
 func (s *server) settle() {
-	s.batches.mu.Lock()
-	defer s.batches.mu.Unlock()
+	l := &s.batches
+	l.settling.Lock()
+	defer l.settling.Unlock()
+	l.mu.Lock()
+	for b := range l.all {
+		l.seen = append(l.seen, b)
+	}
+	l.mu.Unlock()
+	defer func() {
+		clear(l.seen)
+		l.seen = l.seen[:0]
+	}()
+	s.settleActive()
+	for _, b := range l.seen {
+		b.record()
+	}
+}
+
+// settleActive counts active requests in one go, because between looking at one batch and at the next a client
+// can end its request and begin another.
+func (s *server) settleActive() {
+	l := &s.batches
 	var active [levelCount]int64
-	for b := range s.batches.all {
-		if level := b.record(); level > 0 {
+	for _, b := range l.seen {
+		if level := b.active(); level > 0 {
 			active[level-1]++
 		}
 	}
 	for i, n := range active {
-		if n != s.batches.active[i] {
-			s.levels[i].requests.add(context.Background(), n-s.batches.active[i])
-			s.batches.active[i] = n
+		if n != l.active[i] {
+			s.attempt(func() { s.levels[i].requests.add(context.Background(), n-l.active[i]) })
+			l.active[i] = n
 		}
 	}
+}
+
+// attempt keeps a panic of somebody else's code, such as a view's filter, to the measurement that it is about.
+// It is reported once.
+func (s *server) attempt(record func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.failed.Do(func() {
+				otel.Handle(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", p))
+			})
+		}
+	}()
+	record()
 }
 
 // routeOf is the route of a request that one router matched, or whose route was told.

@@ -11,18 +11,44 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 )
 
-// deferring is a meter provider that never collects.
-type deferring struct{ noop.MeterProvider }
+// deferring is a meter provider that keeps what it is to call before it collects. Its histograms of seconds call
+// record.
+type deferring struct {
+	noop.MeterProvider
+	settle *func() bool
+	record func()
+}
 
-type deferringMeter struct{ noop.Meter }
+func newDeferring() deferring { return deferring{settle: new(func() bool), record: func() {}} }
 
-func (deferring) Meter(string, ...metric.MeterOption) metric.Meter { return deferringMeter{} }
+type deferringMeter struct {
+	noop.Meter
+	deferring
+}
 
-func (deferringMeter) Defer(func()) bool { return true }
+func (d deferring) Meter(string, ...metric.MeterOption) metric.Meter {
+	return deferringMeter{deferring: d}
+}
+
+func (d deferring) Defer(settle func() bool) bool {
+	*d.settle = settle
+	return true
+}
+
+type callingHistogram struct {
+	noop.Float64Histogram
+	record func()
+}
+
+func (d deferringMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return callingHistogram{record: d.record}, nil
+}
+
+func (h callingHistogram) Record(context.Context, float64, ...metric.RecordOption) { h.record() }
 
 // TestBatchesFollowRecorders serves requests at once, and waits for their recorders to be collected.
 func TestBatchesFollowRecorders(t *testing.T) {
-	mw, err := New(WithMeterProvider(deferring{}))
+	mw, err := New(WithMeterProvider(newDeferring()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +69,55 @@ func TestBatchesFollowRecorders(t *testing.T) {
 		runtime.Gosched()
 	}
 	t.Errorf("%d batches are left of recorders that are no more", batches())
+}
+
+// TestMiddlewareIsNotKept drops a Middleware that the meter provider knows.
+func TestMiddlewareIsNotKept(t *testing.T) {
+	meters := newDeferring()
+	settle := func() bool { return (*meters.settle)() }
+	func() {
+		mw, err := New(WithMeterProvider(meters))
+		if err != nil {
+			t.Fatal(err)
+		}
+		serveNested(mw, 3)
+		if !settle() {
+			t.Fatal("a Middleware that is used wants no more of collections")
+		}
+	}()
+	for range 1000 {
+		if !settle() {
+			return
+		}
+		runtime.GC()
+		runtime.Gosched()
+	}
+	t.Error("the meter provider keeps the Middleware")
+}
+
+// TestNewRequestsDoNotWaitForACollection makes a recorder while a measurement that waited is being recorded.
+func TestNewRequestsDoNotWaitForACollection(t *testing.T) {
+	meters := newDeferring()
+	entered, proceed := make(chan struct{}), make(chan struct{})
+	meters.record = func() {
+		entered <- struct{}{}
+		<-proceed
+	}
+	mw, err := New(WithMeterProvider(meters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/page", func(http.ResponseWriter, *http.Request) {})
+	mw.Handler(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/page", nil))
+	settled := make(chan bool)
+	go func() { settled <- (*meters.settle)() }()
+	<-entered
+	if rec := mw.server.newRecorder(); rec.batch == nil {
+		t.Error("a recorder without a batch")
+	}
+	close(proceed)
+	<-settled
 }
 
 // serveNested serves n requests, each while the one before is served.

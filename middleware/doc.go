@@ -47,8 +47,7 @@
 // requests at a time.
 //
 // Where the meter tells before it collects, as Duotel's does, requests that have ended wait for that, or until
-// there are sixteen, and are recorded together. A collection has every request that ended before it. A Middleware
-// is kept as long as its meter provider.
+// there are sixteen, and are recorded together. A collection has every request that ended before it.
 //
 // # Traces
 //

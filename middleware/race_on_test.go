@@ -6,4 +6,4 @@ package middleware_test
 const attackRequests = 8_000
 
 // poolAllocs is what a request allocates there, where sync.Pool loses one in four on purpose.
-const poolAllocs = 3
+const poolAllocs = 6

@@ -145,7 +145,7 @@ func (rec *recorder) record(took time.Duration, own *attribute.Set, settled bool
 	}
 	m.requestSize, m.responseSize = rec.sizes()
 	k := rec.seriesKey()
-	route.record(ctx, k, own, &m)
+	rec.handler.server.attempt(func() { route.record(ctx, k, own, &m) })
 	if rec.handler.traced {
 		annotateSpan(rec.r, route.name, k)
 	}

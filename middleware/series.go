@@ -57,9 +57,9 @@ func (o *route) recordAll(k seriesKey, g *group) {
 		return
 	}
 	one, ctx := o.seriesOf(k, nil), context.Background()
-	one.duration.recordAll(ctx, g.durations)
-	one.requestSize.recordAll(ctx, g.requestSizes)
-	one.responseSize.recordAll(ctx, g.responseSizes)
+	o.server.attempt(func() { one.duration.recordAll(ctx, g.durations) })
+	o.server.attempt(func() { one.requestSize.recordAll(ctx, g.requestSizes) })
+	o.server.attempt(func() { one.responseSize.recordAll(ctx, g.responseSizes) })
 }
 
 func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {

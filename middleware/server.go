@@ -42,6 +42,7 @@ type server struct {
 
 	recorders sync.Pool
 	batches   batches
+	failed    sync.Once // a measurement
 }
 
 // levelCount is how many levels there are: by method, and by https.
@@ -79,10 +80,7 @@ func newServer(c *config) (*server, error) {
 		return nil, err
 	}
 	s.recorders.New = func() any { return s.newRecorder() }
-	if d, ok := b.meter.(deferrer); ok {
-		s.batches.all = map[*batch]struct{}{}
-		s.batches.on = d.Defer(s.settle)
-	}
+	s.waitFor(b.meter)
 	return s, nil
 }
 

@@ -67,16 +67,17 @@ func recordAll[N int64 | float64](t *testing.T, instrument any, vs []N) {
 	all.RecordAll(t.Context(), vs[half:])
 }
 
-type deferrer interface{ Defer(settle func()) bool }
+type deferrer interface{ Defer(settle func() bool) bool }
 
 func TestDeferredIsCollected(t *testing.T) {
 	twin := newTwin(setup{})
 	m := twin.ours.Meter("s")
 	c := made(m.Int64Counter("a"))
 	waiting := int64(0)
-	settle := func() {
+	settle := func() bool {
 		c.Add(t.Context(), waiting)
 		waiting = 0
+		return true
 	}
 	if !m.(deferrer).Defer(settle) {
 		t.Fatal("without exemplars nothing may be deferred")
@@ -89,9 +90,28 @@ func TestDeferredIsCollected(t *testing.T) {
 	}
 }
 
+func TestDeferredUntilItIsOver(t *testing.T) {
+	p := newTwin(setup{}).ours
+	var calls []string
+	for name, lasts := range map[string]int{"one": 1, "two": 2, "ever": 100} {
+		p.Meter("s").(deferrer).Defer(func() bool {
+			calls = append(calls, name)
+			lasts--
+			return lasts > 0
+		})
+	}
+	for range 3 {
+		p.Settle()
+	}
+	slices.Sort(calls)
+	if want := []string{"ever", "ever", "ever", "one", "two", "two"}; !slices.Equal(calls, want) {
+		t.Errorf("settled %v, want %v", calls, want)
+	}
+}
+
 // TestNoDeferring: neither where exemplars are kept, nor when nothing is measured any more.
 func TestNoDeferring(t *testing.T) {
-	if m := newTwin(setup{filter: exemplar.TraceBasedFilter}).ours.Meter("s"); m.(deferrer).Defer(func() {}) {
+	if m := newTwin(setup{filter: exemplar.TraceBasedFilter}).ours.Meter("s"); m.(deferrer).Defer(func() bool { return true }) {
 		t.Error("with exemplars measurements are deferred")
 	}
 	if _, ok := bound.NewProvider(bound.Config{Inner: noop.NewMeterProvider()}).Meter("s").(deferrer); ok {

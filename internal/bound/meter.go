@@ -14,17 +14,17 @@ type meter struct {
 	scope    *scope
 }
 
-// Defer has settle called before every collection, for the life of the provider, so that what is measured
-// can be recorded then. It reports whether it may be: where exemplars are kept, every measurement has to be
-// recorded in its own context. settle must be safe for concurrent use and must not make meters.
-func (m *meter) Defer(settle func()) bool {
+// Defer has settle called around every collection until it returns false, so that what is measured can be
+// recorded then. It reports whether it may be: where exemplars are kept, every measurement has to be recorded
+// in its own context. settle must be safe for concurrent use, and must not panic.
+func (m *meter) Defer(settle func() (again bool)) bool {
 	p := m.provider
 	if p.cfg.ExemplarFilter != nil {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settle = append(p.settle, settle)
+	p.settle = append(p.settle, &settler{settle: settle})
 	return true
 }
 
