@@ -42,7 +42,7 @@ type kind struct {
 }
 
 // batch is what a recorder keeps of the requests it has served, and of the one it serves. Its recorder's
-// request writes it, without waiting for anybody; whoever collects reads it.
+// request writes it, and waits for nobody but at the last entry; whoever collects reads it.
 type batch struct {
 	// state is how many requests were added so far, times 256, plus the level of the one that is being served,
 	// counted from 1. In one word it says of every request either that it is active or that it has ended.
@@ -81,6 +81,7 @@ func (b *batch) add() {
 	b.state.Store(n << levelBits)
 	if n%batchSize == 0 { // always here, so that next is free
 		b.record()
+		b.server.report()
 	}
 }
 
@@ -179,11 +180,20 @@ func (s *server) dropBatch(b *batch) {
 	b.record()
 	s.batches.mu.Lock()
 	delete(s.batches.all, b)
+	last := len(s.batches.all) == 0
 	s.batches.mu.Unlock()
+	if last { // nobody may be there to do it any more
+		s.settleAll()
+	}
 }
 
 // settle records everything that waits, and how many requests are active.
 func (s *server) settle() {
+	s.settleAll()
+	s.report()
+}
+
+func (s *server) settleAll() {
 	l := &s.batches
 	l.settling.Lock()
 	defer l.settling.Unlock()
@@ -214,23 +224,32 @@ func (s *server) settleActive() {
 	}
 	for i, n := range active {
 		if n != l.active[i] {
-			s.attempt(func() { s.levels[i].requests.add(context.Background(), n-l.active[i]) })
-			l.active[i] = n
+			s.attempt(func() {
+				s.levels[i].requests.add(context.Background(), n-l.active[i])
+				l.active[i] = n
+			})
 		}
 	}
 }
 
 // attempt keeps a panic of somebody else's code, such as a view's filter, to the measurement that it is about.
-// It is reported once.
+// report is to be called some time after.
 func (s *server) attempt(record func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.failed.Do(func() {
-				otel.Handle(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", p))
-			})
+			lost := p // of which there is none, and no allocation, but here
+			s.lost.CompareAndSwap(nil, &lost)
 		}
 	}()
 	record()
+}
+
+// report reports the first panic, once. The caller has no lock that collecting needs, because the error handler
+// may do that.
+func (s *server) report() {
+	if p := s.lost.Load(); p != nil && s.reported.CompareAndSwap(false, true) {
+		otel.Handle(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", *p))
+	}
 }
 
 // routeOf is the route of a request that one router matched, or whose route was told.

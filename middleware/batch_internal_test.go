@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"go.opentelemetry.io/otel/metric"
@@ -12,14 +13,17 @@ import (
 )
 
 // deferring is a meter provider that keeps what it is to call before it collects. Its histograms of seconds call
-// record.
+// record, and its up-down counters add to level.
 type deferring struct {
 	noop.MeterProvider
 	settle *func() bool
 	record func()
+	level  *atomic.Int64
 }
 
-func newDeferring() deferring { return deferring{settle: new(func() bool), record: func() {}} }
+func newDeferring() deferring {
+	return deferring{settle: new(func() bool), record: func() {}, level: new(atomic.Int64)}
+}
 
 type deferringMeter struct {
 	noop.Meter
@@ -43,6 +47,17 @@ type callingHistogram struct {
 func (d deferringMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
 	return callingHistogram{record: d.record}, nil
 }
+
+type addingCounter struct {
+	noop.Int64UpDownCounter
+	level *atomic.Int64
+}
+
+func (d deferringMeter) Int64UpDownCounter(string, ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	return addingCounter{level: d.level}, nil
+}
+
+func (c addingCounter) Add(_ context.Context, n int64, _ ...metric.AddOption) { c.level.Add(n) }
 
 func (h callingHistogram) Record(context.Context, float64, ...metric.RecordOption) { h.record() }
 
@@ -93,6 +108,32 @@ func TestMiddlewareIsNotKept(t *testing.T) {
 		runtime.Gosched()
 	}
 	t.Error("the meter provider keeps the Middleware")
+}
+
+// TestActiveRequestsOfADroppedMiddleware collects while a request is served, and then drops the Middleware.
+func TestActiveRequestsOfADroppedMiddleware(t *testing.T) {
+	meters := newDeferring()
+	var level atomic.Int64
+	meters.level = &level
+	func() {
+		mw, err := New(WithMeterProvider(meters))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := mw.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { (*meters.settle)() }))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	}()
+	if got := level.Load(); got != 1 {
+		t.Fatalf("%d requests were active while one was", got)
+	}
+	for range 1000 {
+		if level.Load() == 0 {
+			return
+		}
+		runtime.GC()
+		runtime.Gosched()
+	}
+	t.Errorf("%d requests are active for ever", level.Load())
 }
 
 // TestNewRequestsDoNotWaitForACollection makes a recorder while a measurement that waited is being recorded.

@@ -234,6 +234,47 @@ func TestPanickingFilterCostsItsMeasurements(t *testing.T) {
 	}
 }
 
+// TestPanickingFilterOfOneInstrument: the others go on, whether requests wait or, with attributes, do not.
+func TestPanickingFilterOfOneInstrument(t *testing.T) {
+	before := otel.GetErrorHandler()
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
+	t.Cleanup(func() { otel.SetErrorHandler(before) })
+	for _, instrument := range []string{activeRequests, requestDuration, requestSize, responseSize} {
+		for name, opts := range map[string][]middleware.Option{
+			"waiting": nil,
+			"at once": {middleware.WithAttributes(func(*http.Request) []attribute.KeyValue {
+				return []attribute.KeyValue{attribute.String("tenant", "a")}
+			})},
+		} {
+			t.Run(instrument+"/"+name, func(t *testing.T) {
+				m := newStockMeters(t, 0)
+				m.bound = bound.NewProvider(bound.Config{Inner: m.MeterProvider, View: func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+					return sdkmetric.Stream{Name: i.Name, AttributeFilter: func(attribute.KeyValue) bool {
+						if i.Name == instrument {
+							panic("filter")
+						}
+						return true
+					}}, true
+				}})
+				m.MeterProvider = m.bound
+				h := newMiddleware(t, m, opts...).Handler(steadyMux(middleware.Routes))
+				for range 20 {
+					h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/items/7"))
+				}
+				for _, other := range []string{requestDuration, requestSize, responseSize} {
+					want := uint64(20)
+					if other == instrument {
+						want = 0
+					}
+					if got := total(m.points(t, other)); got != want {
+						t.Errorf("%s has %d requests, want %d", other, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestWaitingKeepsRoutesApart serves what differs in one thing only.
 func TestWaitingKeepsRoutesApart(t *testing.T) {
 	m := newDeferring(t)

@@ -47,7 +47,7 @@
 // requests at a time.
 //
 // Where the meter tells before it collects, as Duotel's does, requests that have ended wait for that, or until
-// there are sixteen, and are recorded together. A collection has every request that ended before it.
+// there are sixteen, and are recorded together; not so with tracing, attributes of one's own, or [WithStreamed]. A collection has every request that ended before it.
 //
 // # Traces
 //

@@ -146,6 +146,7 @@ func (rec *recorder) record(took time.Duration, own *attribute.Set, settled bool
 	m.requestSize, m.responseSize = rec.sizes()
 	k := rec.seriesKey()
 	rec.handler.server.attempt(func() { route.record(ctx, k, own, &m) })
+	rec.handler.server.report()
 	if rec.handler.traced {
 		annotateSpan(rec.r, route.name, k)
 	}

@@ -39,15 +39,15 @@ func (o *route) record(ctx context.Context, k seriesKey, own *attribute.Set, m *
 	if o.excluded {
 		return
 	}
-	one := o.seriesOf(k, own)
-	one.duration.record(ctx, m.duration.Seconds())
+	one, s := o.seriesOf(k, own), o.server
+	s.attempt(func() { one.duration.record(ctx, m.duration.Seconds()) })
 	if m.streamed {
-		one.streamDuration.record(ctx, m.lifetime.Seconds())
+		s.attempt(func() { one.streamDuration.record(ctx, m.lifetime.Seconds()) })
 	}
 	// What goes over a hijacked connection is nobody's body.
 	if !m.hijacked {
-		one.requestSize.record(ctx, m.requestSize)
-		one.responseSize.record(ctx, m.responseSize)
+		s.attempt(func() { one.requestSize.record(ctx, m.requestSize) })
+		s.attempt(func() { one.responseSize.record(ctx, m.responseSize) })
 	}
 }
 
@@ -78,7 +78,7 @@ func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {
 func (o *route) newSeries(k seriesKey, own *attribute.Set) *series {
 	s, set := o.server, k.set(o.name, own)
 	// Levels that nobody sees while they are up are there all the same.
-	s.levels[levelIndex(k.method(), k.https())].requests.add(context.Background(), 0)
+	s.attempt(func() { s.levels[levelIndex(k.method(), k.https())].requests.add(context.Background(), 0) })
 	return &series{
 		duration:       bindSeconds(s.duration, set),
 		streamDuration: bindSeconds(s.streamDuration, set),

@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -42,7 +43,8 @@ type server struct {
 
 	recorders sync.Pool
 	batches   batches
-	failed    sync.Once // a measurement
+	lost      atomic.Pointer[any] // the first panic that a measurement was lost to
+	reported  atomic.Bool
 }
 
 // levelCount is how many levels there are: by method, and by https.

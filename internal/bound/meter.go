@@ -16,7 +16,8 @@ type meter struct {
 
 // Defer has settle called around every collection until it returns false, so that what is measured can be
 // recorded then. It reports whether it may be: where exemplars are kept, every measurement has to be recorded
-// in its own context. settle must be safe for concurrent use, and must not panic.
+// in its own context. settle must be safe for concurrent use and must not panic; a collection that has begun may
+// call it once more.
 func (m *meter) Defer(settle func() (again bool)) bool {
 	p := m.provider
 	if p.cfg.ExemplarFilter != nil {

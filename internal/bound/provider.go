@@ -105,7 +105,7 @@ func (p *Provider) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 	return dst, nil
 }
 
-// settler has recorded what somebody put off.
+// settler is one call of Defer.
 type settler struct {
 	settle func() bool
 	over   atomic.Bool
