@@ -7,6 +7,7 @@ package round
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -39,7 +40,7 @@ type Options struct {
 	Slice time.Duration
 }
 
-// Measure runs the comparison. The contestants take turns in an order that rotates with the rounds, and
+// Measure runs the comparison. The contestants take turns in an order that is another one each time, and
 // nobody pays for another's garbage. It must not run beside anything else in the process.
 func Measure(o Options, contestants []Contestant) Result {
 	r := Result{samples: make([][]Sample, len(contestants))}
@@ -54,15 +55,14 @@ func Measure(o Options, contestants []Contestant) Result {
 	return r
 }
 
-// Turns measures every contestant n times, each time in another order. The first turn of a round begins
-// with another contestant than that of the round before. The first contestant is the yardstick: what is
+// Turns measures every contestant n times, each time in a random order, which is the same in every run: who
+// always came after the same contestant would inherit its caches. The first contestant is the yardstick: what is
 // returned for it is its median, and for another one the median of its ratios to the yardstick in the same
 // turn, times that. A machine's good and bad moments are longer than a turn.
 func Turns(round, n, contestants int, measure func(i int) Sample) []Sample {
 	all := make([][]Sample, contestants)
 	for turn := range n {
-		for k := range contestants {
-			i := (round + turn + k) % contestants
+		for _, i := range rand.New(rand.NewPCG(uint64(round), uint64(turn))).Perm(contestants) {
 			all[i] = append(all[i], measure(i))
 		}
 	}
