@@ -58,7 +58,8 @@ type mediaRange struct {
 	refused     bool // q=0
 }
 
-// mediaRanges leaves out what is not of the form type/subtype, but for the * that old clients send.
+// mediaRanges leaves out what is not of the form type/subtype, but for the * that old clients send. Not
+// goautoneg, which expfmt uses: to it Q=0 is no refusal, and a quality that cannot be read is one.
 func mediaRanges(accept string) []mediaRange {
 	var ranges []mediaRange
 	for text := range strings.SplitSeq(accept, ",") {

@@ -20,15 +20,11 @@ var methods = [...]string{
 }
 
 const (
-	methodGet     method = 1
 	methodHead    method = 2
 	methodConnect method = 7
 )
 
 func methodOf(name string) method {
-	if name == http.MethodGet { // most are, and no table has to be fetched for it
-		return methodGet
-	}
 	for i := 1; i < len(methods); i++ {
 		if methods[i] == name {
 			return method(i)

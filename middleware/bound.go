@@ -11,9 +11,24 @@ import (
 // The types here are an instrument together with one attribute set. Where the instrument can be bound,
 // a measurement needs no attribute work; where it cannot, the option is made once.
 
-// recorderOfAll is a bound histogram that takes many measurements at once.
-type recorderOfAll[N int64 | float64] interface {
-	RecordAll(ctx context.Context, vs []N)
+// recorderOf is a histogram, and recorderOfAll a bound one that takes many measurements at once.
+type (
+	recorderOf[N int64 | float64] interface {
+		Record(ctx context.Context, v N, options ...metric.RecordOption)
+	}
+	recorderOfAll[N int64 | float64] interface {
+		RecordAll(ctx context.Context, vs []N)
+	}
+)
+
+func recordAll[N int64 | float64](ctx context.Context, h recorderOf[N], vs []N, options []metric.RecordOption) {
+	if all, ok := h.(recorderOfAll[N]); ok {
+		all.RecordAll(ctx, vs)
+		return
+	}
+	for _, v := range vs {
+		h.Record(ctx, v, options...)
+	}
 }
 
 // secondsOf is one series of a histogram of seconds.
@@ -32,13 +47,7 @@ func bindSeconds(h metric.Float64Histogram, set attribute.Set) secondsOf {
 func (s *secondsOf) record(ctx context.Context, v float64) { s.Record(ctx, v, s.options...) }
 
 func (s *secondsOf) recordAll(ctx context.Context, vs []float64) {
-	if all, ok := s.Float64Histogram.(recorderOfAll[float64]); ok {
-		all.RecordAll(ctx, vs)
-		return
-	}
-	for _, v := range vs {
-		s.record(ctx, v)
-	}
+	recordAll(ctx, s.Float64Histogram, vs, s.options)
 }
 
 // bytesOf is one series of a histogram of bytes.
@@ -57,13 +66,7 @@ func bindBytes(h metric.Int64Histogram, set attribute.Set) bytesOf {
 func (b *bytesOf) record(ctx context.Context, v int64) { b.Record(ctx, v, b.options...) }
 
 func (b *bytesOf) recordAll(ctx context.Context, vs []int64) {
-	if all, ok := b.Int64Histogram.(recorderOfAll[int64]); ok {
-		all.RecordAll(ctx, vs)
-		return
-	}
-	for _, v := range vs {
-		b.record(ctx, v)
-	}
+	recordAll(ctx, b.Int64Histogram, vs, b.options)
 }
 
 // levelOf is one series of an up-down counter.

@@ -34,9 +34,10 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	h := &measured{server: m.server, exclusion: m.server.exclusion, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
+	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
 	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0
-	if m.config.tracers == nil {
+	if !h.traced {
+		h.exclusion = m.server.exclusion
 		return h
 	}
 	return &gate{exclusion: &m.server.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
@@ -45,7 +46,7 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 // measured is a handler that is measured.
 type measured struct {
 	server    *server
-	exclusion exclusion
+	exclusion exclusion // empty where a gate is in front
 	next      http.Handler
 	mux       *http.ServeMux // to be asked for a route that is not known otherwise, or nil
 	traced    bool
@@ -81,7 +82,7 @@ func (h *measured) measure(kind uint8, w http.ResponseWriter, r *http.Request) {
 	rec.begin(h, w, r)
 	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
-	h.next.ServeHTTP(rec.face.as(kind), r)
+	h.next.ServeHTTP(kinds[kind](rec.face), r)
 	rec.done = true
 }
 

@@ -45,13 +45,6 @@ func newOwnAttributes(c *config, labelerKey any) *ownAttributes {
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.
 func (o *ownAttributes) of(r *http.Request) *attribute.Set {
-	if len(o.from) == 0 && r.Context().Value(o.labelerKey) == nil {
-		return nil
-	}
-	return o.look(r)
-}
-
-func (o *ownAttributes) look(r *http.Request) *attribute.Set {
 	attrs := labeled(r, o.labelerKey)
 	for _, f := range o.from {
 		attrs = append(attrs, o.call(f, r)...)

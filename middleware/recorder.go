@@ -52,15 +52,13 @@ const facesAtOnce = 8
 
 func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
 	if len(f.writers) == 0 {
-		f.refill()
+		f.writers = make([]face, facesAtOnce)
 	}
 	one := &f.writers[0]
 	f.writers = f.writers[1:]
 	one.w, one.server, one.rec = w, rec.handler.server, rec
 	return one
 }
-
-func (f *faces) refill() { f.writers = make([]face, facesAtOnce) }
 
 func (f *faces) body(of io.ReadCloser) *countedBody {
 	if len(f.bodies) == 0 {

@@ -20,8 +20,7 @@ type deferrer interface {
 
 // batches are those of a server. Active requests are counted when somebody looks.
 type batches struct {
-	on   bool // there is somebody who says when
-	drop func(*batch)
+	on bool // there is somebody who says when
 
 	mu  sync.Mutex
 	all map[*batch]struct{}
@@ -38,7 +37,7 @@ func (s *server) waitFor(meter metric.Meter) {
 	if !ok {
 		return
 	}
-	s.batches.all, s.batches.drop = map[*batch]struct{}{}, s.dropBatch
+	s.batches.all = map[*batch]struct{}{}
 	ref := weak.Make(s)
 	s.batches.on = d.Defer(func() bool {
 		s := ref.Value()
@@ -54,7 +53,7 @@ func (s *server) newRecorder() *recorder {
 	rec := new(recorder)
 	if s.batches.on {
 		rec.batch = &batch{server: s}
-		runtime.AddCleanup(rec, s.batches.drop, rec.batch)
+		runtime.AddCleanup(rec, (*batch).drop, rec.batch)
 		s.batches.mu.Lock()
 		defer s.batches.mu.Unlock()
 		s.batches.all[rec.batch] = struct{}{}
@@ -62,8 +61,9 @@ func (s *server) newRecorder() *recorder {
 	return rec
 }
 
-// dropBatch records the rest of a recorder that is no more.
-func (s *server) dropBatch(b *batch) {
+// drop records the rest of a recorder that is no more.
+func (b *batch) drop() {
+	s := b.server
 	b.record()
 	s.batches.mu.Lock()
 	delete(s.batches.all, b)

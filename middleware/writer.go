@@ -180,14 +180,6 @@ func (w wFPN) CloseNotify() <-chan bool  { return w.closeNotify() }
 func (w wHPN) CloseNotify() <-chan bool  { return w.closeNotify() }
 func (w wFHPN) CloseNotify() <-chan bool { return w.closeNotify() }
 
-// as returns f as the writer of a set of interfaces.
-func (f *face) as(kind uint8) http.ResponseWriter {
-	if kind == 1|2|8 { // those of HTTP/1, without a look at the table
-		return wFHN{wFH{wF{f}}}
-	}
-	return kinds[kind](f)
-}
-
 // kinds makes the writers by their set: 1 for f, 2 for h, 4 for p, 8 for n.
 var kinds = [16]func(*face) http.ResponseWriter{
 	func(f *face) http.ResponseWriter { return wNone{f} },
