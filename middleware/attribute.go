@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -20,17 +21,21 @@ var methods = [...]string{
 }
 
 const (
+	methodGet     method = 1
 	methodHead    method = 2
 	methodConnect method = 7
 )
 
 func methodOf(name string) method {
-	for i := 1; i < len(methods); i++ {
-		if methods[i] == name {
-			return method(i)
-		}
+	if name == http.MethodGet {
+		return methodGet
 	}
-	return 0
+	return otherMethod(name)
+}
+
+//go:noinline
+func otherMethod(name string) method {
+	return method(max(0, slices.Index(methods[:], name)))
 }
 
 // protocol is an index into protocols.

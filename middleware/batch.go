@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // batchSize is how many requests of one recorder wait at most. Recording sixteen in a row costs little more
@@ -25,6 +26,13 @@ type kind struct {
 	key  seriesKey
 	told bool
 	root bool // the path is "/"
+}
+
+// is reports whether k is known to be the same as other. Equal names are mostly one string; where they are two, it
+// only costs a little time.
+func (k *kind) is(other *kind) bool {
+	return k.key == other.key && unsafe.StringData(k.name) == unsafe.StringData(other.name) && len(k.name) == len(other.name) &&
+		k.told == other.told && k.root == other.root
 }
 
 // batch is what a recorder keeps of the requests it has served, and of the one it serves. Its recorder's
@@ -56,19 +64,26 @@ func (b *batch) end() {
 // next returns what is to be filled before add.
 func (b *batch) next() *ended {
 	if b.ended == nil {
-		b.ended = new([batchSize]ended)
+		b.allocate()
 	}
 	return &b.ended[b.state.Load()>>levelBits%batchSize]
 }
+
+//go:noinline
+func (b *batch) allocate() { b.ended = new([batchSize]ended) }
 
 // add notes that the request was served, and has next recorded later.
 func (b *batch) add() {
 	n := b.state.Load()>>levelBits + 1
 	b.state.Store(n << levelBits)
 	if n%batchSize == 0 { // always here, so that next is free
-		b.record()
-		b.server.report()
+		b.full()
 	}
+}
+
+func (b *batch) full() {
+	b.record()
+	b.server.report()
 }
 
 // active returns the level of the request that is being served, counted from 1, or 0.
@@ -91,29 +106,28 @@ func (b *batch) record() {
 
 // group is the measurements of one series.
 type group struct {
-	durations                   []float64
-	requestSizes, responseSizes []int64
+	durations                   [batchSize]float64
+	requestSizes, responseSizes [batchSize]int64
 }
 
 var groups = sync.Pool{New: func() any { return new(group) }}
 
-// record records all of waiting, series by series, and empties it.
+// record records all of waiting, series by series.
 func (g *group) record(s *server, waiting []ended) {
-	for left := uint(1)<<len(waiting) - 1; left != 0; {
-		first := &waiting[bits.TrailingZeros(left)]
-		g.durations, g.requestSizes, g.responseSizes = g.durations[:0], g.requestSizes[:0], g.responseSizes[:0]
+	for left := uint32(1)<<len(waiting) - 1; left != 0; {
+		n, first := 0, &waiting[bits.TrailingZeros32(left)].kind
 		for i := range waiting {
-			if e := &waiting[i]; left&(1<<i) != 0 && e.kind == first.kind {
-				left &^= 1 << i
-				g.durations = append(g.durations, e.duration.Seconds())
-				g.requestSizes = append(g.requestSizes, e.requestSize)
-				g.responseSizes = append(g.responseSizes, e.responseSize)
+			e, bit := &waiting[i], uint32(1)<<(i%batchSize)
+			if left&bit == 0 || !e.is(first) {
+				continue
 			}
+			left &^= bit
+			g.durations[n%batchSize] = seconds(e.duration)
+			g.requestSizes[n%batchSize] = e.requestSize
+			g.responseSizes[n%batchSize] = e.responseSize
+			n++
 		}
-		s.attempt(func() { s.routeOf(&first.kind).recordAll(first.key, g) })
-	}
-	for i := range waiting {
-		waiting[i].name = "" // it may be the application's
+		s.attempt(func() { s.routeOf(first).recordAll(first.key, g, n) })
 	}
 }
 

@@ -28,6 +28,8 @@ func (b *countedBody) Read(p []byte) (int, error) {
 }
 
 // countBody puts a counted body in the place of the request's.
+//
+//go:noinline
 func (rec *recorder) countBody() {
 	rec.body = rec.unused.body(rec.r.Body)
 	rec.r.Body = rec.body
@@ -43,10 +45,20 @@ func (rec *recorder) requestSize() int64 {
 	return min(max(rec.r.ContentLength, 0), maxUnreadSize)
 }
 
+// endBody gives the request its own body back, and returns its size.
+//
+//go:noinline
+func (rec *recorder) endBody() int64 {
+	if rec.body != nil {
+		rec.restoreBody()
+	}
+	return rec.requestSize()
+}
+
 // restoreBody gives the request its own body back, unless somebody replaced it in between. net/http
 // looks at its type when the handler has returned.
 func (rec *recorder) restoreBody() {
-	if rec.body != nil && rec.r.Body == io.ReadCloser(rec.body) {
+	if rec.r.Body == io.ReadCloser(rec.body) {
 		rec.r.Body = rec.body.ReadCloser
 	}
 }
@@ -57,6 +69,6 @@ func (rec *recorder) restoreBody() {
 // the length of those is announced, and counts where nothing was read.
 func (rec *recorder) discardsUnread() bool {
 	r := rec.r
-	return rec.body != nil && r.ProtoMajor == 1 &&
+	return r.ProtoMajor == 1 &&
 		(r.ContentLength >= discardLimit || len(r.Header["Expect"]) > 0)
 }

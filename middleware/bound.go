@@ -11,7 +11,7 @@ import (
 // The types here are an instrument together with one attribute set. Where the instrument can be bound,
 // a measurement needs no attribute work; where it cannot, the option is made once.
 
-// recorderOf is a histogram, and recorderOfAll a bound one that takes many measurements at once.
+// recorderOf is a histogram, and recorderOfAll one that takes many measurements at once.
 type (
 	recorderOf[N int64 | float64] interface {
 		Record(ctx context.Context, v N, options ...metric.RecordOption)
@@ -21,52 +21,47 @@ type (
 	}
 )
 
-func recordAll[N int64 | float64](ctx context.Context, h recorderOf[N], vs []N, options []metric.RecordOption) {
-	if all, ok := h.(recorderOfAll[N]); ok {
-		all.RecordAll(ctx, vs)
-		return
-	}
-	for _, v := range vs {
-		h.Record(ctx, v, options...)
-	}
-}
-
-// secondsOf is one series of a histogram of seconds.
-type secondsOf struct {
-	metric.Float64Histogram
+// histogramOf is one series of a histogram.
+type histogramOf[N int64 | float64] struct {
+	one     recorderOf[N]
+	all     recorderOfAll[N] // nil where it cannot
 	options []metric.RecordOption
 }
+
+type (
+	secondsOf = histogramOf[float64]
+	bytesOf   = histogramOf[int64]
+)
 
 func bindSeconds(h metric.Float64Histogram, set attribute.Set) secondsOf {
 	if b, ok := h.(x.Float64HistogramBinder); ok {
-		return secondsOf{Float64Histogram: b.Bind(set.ToSlice()...)}
+		return boundOf[float64](b.Bind(set.ToSlice()...))
 	}
-	return secondsOf{h, []metric.RecordOption{metric.WithAttributeSet(set)}}
-}
-
-func (s *secondsOf) record(ctx context.Context, v float64) { s.Record(ctx, v, s.options...) }
-
-func (s *secondsOf) recordAll(ctx context.Context, vs []float64) {
-	recordAll(ctx, s.Float64Histogram, vs, s.options)
-}
-
-// bytesOf is one series of a histogram of bytes.
-type bytesOf struct {
-	metric.Int64Histogram
-	options []metric.RecordOption
+	return secondsOf{one: h, options: []metric.RecordOption{metric.WithAttributeSet(set)}}
 }
 
 func bindBytes(h metric.Int64Histogram, set attribute.Set) bytesOf {
 	if b, ok := h.(x.Int64HistogramBinder); ok {
-		return bytesOf{Int64Histogram: b.Bind(set.ToSlice()...)}
+		return boundOf[int64](b.Bind(set.ToSlice()...))
 	}
-	return bytesOf{h, []metric.RecordOption{metric.WithAttributeSet(set)}}
+	return bytesOf{one: h, options: []metric.RecordOption{metric.WithAttributeSet(set)}}
 }
 
-func (b *bytesOf) record(ctx context.Context, v int64) { b.Record(ctx, v, b.options...) }
+func boundOf[N int64 | float64](h recorderOf[N]) histogramOf[N] {
+	all, _ := h.(recorderOfAll[N])
+	return histogramOf[N]{one: h, all: all}
+}
 
-func (b *bytesOf) recordAll(ctx context.Context, vs []int64) {
-	recordAll(ctx, b.Int64Histogram, vs, b.options)
+func (h *histogramOf[N]) record(ctx context.Context, v N) { h.one.Record(ctx, v, h.options...) }
+
+func (h *histogramOf[N]) recordAll(ctx context.Context, vs []N) {
+	if h.all != nil {
+		h.all.RecordAll(ctx, vs)
+		return
+	}
+	for _, v := range vs {
+		h.record(ctx, v)
+	}
 }
 
 // levelOf is one series of an up-down counter.

@@ -189,7 +189,7 @@ func (a *attempt) failed(errorType string) {
 func (a *attempt) timed(k clientKey) {
 	k.own = a.client.own.of(a.request)
 	a.series = a.client.seriesOf(k)
-	a.series.duration.record(a.ctx, (now() - a.start).Seconds())
+	a.series.duration.record(a.ctx, seconds(now()-a.start))
 }
 
 // end records what was transferred, once.

@@ -20,9 +20,9 @@ func DefaultExcludedPaths() []string {
 
 // exclusion decides which requests are none of ours. It is immutable.
 type exclusion struct {
+	lengths     uint64 // of what may be excluded, a bit for each: most requests need no closer look
 	paths       map[string]bool
 	expressions []*regexp.Regexp
-	lengths     uint64 // of what may be excluded, a bit for each: most requests need no closer look
 }
 
 func newExclusion(paths []string, expressions []*regexp.Regexp) exclusion {
@@ -42,7 +42,7 @@ func (e *exclusion) path(path string) bool {
 	return e.lengths&lengthBit(path) != 0 && (e.paths[path] || e.matches(path))
 }
 
-func lengthBit(path string) uint64 { return 1 << (len(path) % 64) }
+func lengthBit(path string) uint64 { return 1 << (uint(len(path)) % 64) }
 
 // matches reports whether an expression matches a path or a route.
 func (e *exclusion) matches(s string) bool {

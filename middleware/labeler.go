@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 // otelhttp's functions make a Labeler where they find none, for every request. So each is asked once, for the
@@ -32,23 +31,17 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// labeled reads the Labeler that otelhttp, or [WithLabeler], put into the request's context under key.
-func labeled(r *http.Request, key any) []attribute.KeyValue {
-	if l, ok := r.Context().Value(key).(*otelhttp.Labeler); ok {
-		return l.Get()
-	}
-	return nil
-}
+// labeling puts a Labeler into requests that have none.
+type labeling struct{ next http.Handler }
 
-// withLabeler returns r, or a copy of it that has a Labeler, and what to call when it was served.
-func withLabeler(r *http.Request) (labeled *http.Request, done func()) {
+func (h *labeling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l, ok := otelhttp.LabelerFromContext(r.Context())
 	if ok {
-		return r, func() {}
+		h.next.ServeHTTP(w, r)
+		return
 	}
 	c := r.WithContext(otelhttp.ContextWithLabeler(r.Context(), l))
-	return c, func() {
-		// net/http removes the temporary files of the form it finds in its own request.
-		r.MultipartForm, r.Pattern = c.MultipartForm, c.Pattern
-	}
+	// net/http removes the temporary files of the form it finds in its own request.
+	defer func() { r.MultipartForm, r.Pattern = c.MultipartForm, c.Pattern }()
+	h.next.ServeHTTP(w, c)
 }

@@ -1,6 +1,9 @@
 package middleware
 
-import "net/http"
+import (
+	"net/http"
+	"reflect"
+)
 
 // Middleware instruments HTTP handlers. All handlers of one Middleware share its instruments; two
 // Middlewares of one meter provider share the series. It is safe for concurrent use.
@@ -34,62 +37,73 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, labeler: m.config.labeler}
-	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0
-	if !h.traced {
-		h.exclusion = m.server.exclusion
-		return h
+	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, exclusion: &m.server.exclusion}
+	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0 && len(m.server.own.from) == 0
+	if h.traced {
+		return &gate{exclusion: h.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
 	}
-	return &gate{exclusion: &m.server.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
+	h.lengths = h.exclusion.lengths
+	if m.config.labeler {
+		return &labeling{next: h}
+	}
+	return h
 }
 
 // measured is a handler that is measured.
 type measured struct {
-	server    *server
-	exclusion exclusion // empty where a gate is in front
-	next      http.Handler
-	mux       *http.ServeMux // to be asked for a route that is not known otherwise, or nil
-	traced    bool
-	later     bool // requests may be recorded later
+	server *server
+	next   http.Handler
+	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
+	traced bool
+	later  bool // requests may be recorded later
 
-	// labeler says that requests get a Labeler where they have none.
-	labeler bool
+	exclusion *exclusion
+	lengths   uint64 // those of the exclusion, none where a gate is in front
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL != nil && h.exclusion.path(r.URL.Path) {
+	s := shapes.Load() // the first, which most writers are of
+	if s == nil || s.of != reflect.TypeOf(w) || !s.plain || r.URL == nil || h.lengths&lengthBit(r.URL.Path) != 0 {
+		if s = h.look(w, r); s == nil {
+			return
+		}
+	}
+	rec := h.server.recorders.Get().(*recorder)
+	rec.begin(h, w, r)
+	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
+	defer rec.end()
+	h.next.ServeHTTP(writerOf(s.kind, rec.face), r)
+	rec.done = true
+}
+
+// look returns the shape of w where the request is to be measured. Where it is not, or it is measured already, look
+// serves it and returns nil.
+func (h *measured) look(w http.ResponseWriter, r *http.Request) *shape {
+	if r.URL != nil && h.lengths != 0 && h.exclusion.path(r.URL.Path) {
 		h.next.ServeHTTP(w, r)
-		return
+		return nil
 	}
 	s := shapeOf(w)
 	if !s.plain {
 		if outer := h.outer(w); outer != nil {
 			outer.nest(h.next, w, r)
-			return
+			return nil
 		}
 	}
-	if h.labeler {
-		labeled, done := withLabeler(r)
-		defer done()
-		r = labeled
-	}
-	h.measure(s.kind, w, r)
+	return s
 }
 
-// measure serves a request that nobody measures yet, by a writer with the optional interfaces that w has.
-func (h *measured) measure(kind uint8, w http.ResponseWriter, r *http.Request) {
-	rec := h.server.recorders.Get().(*recorder)
-	rec.begin(h, w, r)
-	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
-	defer rec.end()
-	h.next.ServeHTTP(kinds[kind](rec.face), r)
-	rec.done = true
+func pathOfRequest(r *http.Request) string {
+	if r.URL == nil {
+		return ""
+	}
+	return r.URL.Path
 }
 
 // outer finds the face of the same server that the request has already.
 func (h *measured) outer(w http.ResponseWriter) *face {
 	for f := findFace(w); f != nil; f = findFace(f.w) {
-		if f.server == h.server {
+		if f.rec.server == h.server {
 			return f
 		}
 	}

@@ -1,11 +1,13 @@
 package middleware
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -33,8 +35,8 @@ type attributesFunc func(*http.Request) []attribute.KeyValue
 
 // ownAttributes bounds the attributes of applications. It is safe for concurrent use.
 type ownAttributes struct {
-	from       []attributesFunc
 	labelerKey any
+	from       []attributesFunc
 	sets       boundedSets
 	failed     sync.Once
 }
@@ -45,7 +47,10 @@ func newOwnAttributes(c *config, labelerKey any) *ownAttributes {
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.
 func (o *ownAttributes) of(r *http.Request) *attribute.Set {
-	attrs := labeled(r, o.labelerKey)
+	var attrs []attribute.KeyValue
+	if l := o.labeler(r.Context()); l != nil {
+		attrs = l.Get()
+	}
 	for _, f := range o.from {
 		attrs = append(attrs, o.call(f, r)...)
 	}
@@ -53,6 +58,12 @@ func (o *ownAttributes) of(r *http.Request) *attribute.Set {
 		return nil
 	}
 	return o.sets.intern(admitted(attrs))
+}
+
+// labeler returns the Labeler that otelhttp, or [WithLabeler], put into a request's context, or nil.
+func (o *ownAttributes) labeler(ctx context.Context) *otelhttp.Labeler {
+	l, _ := ctx.Value(o.labelerKey).(*otelhttp.Labeler)
+	return l
 }
 
 // call keeps a panic of the application's function away from its requests. It is reported once.

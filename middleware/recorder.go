@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -13,24 +12,29 @@ import (
 // recorder is the state of one request while it is served. The ResponseWriter and the request body that
 // a handler gets are its faces. It is written by whoever writes the response, one at a time as net/http
 // asks, and serves another request when the handler has returned and nobody has borrowed it.
+//
+// In a server its code and its memory have left the caches when the next request comes. So what most requests
+// need is in few functions and in two cache lines; what few need is elsewhere, and kept from being inlined.
 type recorder struct {
-	batch   *batch // nil where measurements may not wait
-	unused  faces
 	handler *measured
-	face    *face
 	r       *http.Request
+	face    *face
 	body    *countedBody // nil where the request has none
 	start   time.Duration
 	response
 	users  atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
 	method method
 	level  uint8 // in levels
-	route  routeTrack
+
+	batch     *batch // nil where measurements may not wait
+	server    *server
+	unused    faces
+	route     routeTrack
+	firstByte time.Duration // of a stream
 }
 
 // response is what is known of the answer.
 type response struct {
-	firstByte   time.Duration
 	written     int64
 	status      uint16
 	wroteHeader bool
@@ -42,32 +46,34 @@ type response struct {
 
 // faces are what is given away with a request and never taken back, allocated some at once.
 type faces struct {
-	writers []face
-	bodies  []countedBody
+	writers      *[facesAtOnce]face
+	bodies       *[facesAtOnce]countedBody
+	given, spent uint8 // of either; never all of the writers
 }
 
 // facesAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
 // faces of the others lead to in memory.
 const facesAtOnce = 8
 
-func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
-	if len(f.writers) == 0 {
-		f.writers = make([]face, facesAtOnce)
+// moreFaces makes writers that nobody has had.
+//
+//go:noinline
+func (rec *recorder) moreFaces() {
+	all := new([facesAtOnce]face)
+	for i := range all {
+		all[i].rec = rec
 	}
-	one := &f.writers[0]
-	f.writers = f.writers[1:]
-	one.w, one.server, one.rec = w, rec.handler.server, rec
-	return one
+	rec.unused.writers, rec.unused.given = all, 0
 }
 
 func (f *faces) body(of io.ReadCloser) *countedBody {
-	if len(f.bodies) == 0 {
-		f.bodies = make([]countedBody, facesAtOnce)
+	i := f.spent % facesAtOnce
+	if i == 0 {
+		f.bodies = new([facesAtOnce]countedBody)
 	}
-	one := &f.bodies[0]
-	f.bodies = f.bodies[1:]
-	one.ReadCloser = of
-	return one
+	f.spent = i + 1
+	f.bodies[i].ReadCloser = of
+	return &f.bodies[i]
 }
 
 // epoch makes one reading of the monotonic clock out of what would be two of both clocks.
@@ -75,58 +81,103 @@ var epoch = time.Now()
 
 func now() time.Duration { return time.Since(epoch) }
 
-// begin starts to measure r, which h serves. What end did not clear of the request before is overwritten.
+// begin starts to measure r, which h serves. What reuse did not clear of the request before is overwritten.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
-	rec.handler, rec.r = h, r
-	rec.face = rec.unused.writer(w, rec)
+	f := &rec.unused.writers[rec.unused.given%facesAtOnce]
+	rec.unused.given++
+	if rec.handler != h {
+		rec.handler = h
+	}
+	f.w, rec.r, rec.face, rec.route.path = w, r, f, pathOfRequest(r)
 	rec.response = response{}
 	rec.method = methodOf(r.Method)
-	rec.route.begin(r)
-	if r.Body != nil && r.Body != http.NoBody {
+	rec.level = levelIndex(rec.method, r.TLS != nil)
+	if r.Pattern != "" {
+		rec.route.beginBelow(r)
+	}
+	if r.Body != nil && !sameType(r.Body, http.NoBody) {
 		rec.countBody()
 	}
-	rec.level = levelIndex(rec.method, r.TLS != nil)
 	if rec.batch != nil {
 		rec.batch.begin(rec.level)
 	} else {
-		rec.levels().requests.add(r.Context(), 1)
+		rec.enter()
 	}
 	rec.start = now()
 }
 
-// levels is where the request counts while it is served.
-func (rec *recorder) levels() *levels { return &rec.handler.server.levels[rec.level] }
+// enter counts the request as active.
+//
+//go:noinline
+func (rec *recorder) enter() { rec.levels().requests.add(rec.r.Context(), 1) }
 
-// end records the request, or has that done later. It runs when the handler has returned or panics.
+// levels is where the request counts while it is served.
+func (rec *recorder) levels() *levels { return &rec.server.levels[rec.level] }
+
+// end has the request recorded. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
 	rec.face.ended.Store(true) // first: who borrows looks at it again
-	settled := rec.users.Load() == 0
 	took := now() - rec.start
-	rec.restoreBody()
-	own := rec.handler.server.own.of(rec.r)
-	if settled && own == nil && rec.handler.later && !rec.streamed && rec.routeIsPlain() {
-		rec.postpone(took)
-	} else {
-		rec.record(took, own, settled)
+	if !rec.canWait() {
+		rec.endNow(took)
+		return
 	}
+	name, told := rec.r.Pattern, false
+	if rec.route.noted {
+		name, told = rec.route.set, true
+	}
+	status := rec.status
+	if !rec.wroteHeader {
+		status = http.StatusOK
+	}
+	var size int64
+	if rec.body != nil || rec.r.ContentLength != 0 {
+		size = rec.endBody()
+	}
+	e := rec.batch.next()
+	e.name = name
+	e.key = newSeriesKey(status, endedByStatus, rec.method, protocolOf(rec.r.ProtoMajor, rec.r.ProtoMinor), rec.r.TLS != nil)
+	e.told = told
+	e.root = rec.route.path == "/"
+	e.duration = took
+	e.requestSize, e.responseSize = size, rec.written
+	rec.batch.add()
+	rec.reuse()
+}
+
+// canWait reports whether the request can be recorded later, as most can.
+func (rec *recorder) canWait() bool {
+	if !rec.handler.later || !rec.done || rec.users.Load() != 0 || rec.streamed ||
+		rec.method == methodHead || rec.method == methodConnect ||
+		(rec.route.set == "" && (rec.route.noted || rec.r.Pattern == "")) {
+		return false
+	}
+	ctx := rec.r.Context()
+	return rec.server.own.labeler(ctx) == nil && ctx.Err() == nil
+}
+
+// endNow records the request, which cannot wait.
+func (rec *recorder) endNow(took time.Duration) {
+	settled := rec.users.Load() == 0
+	if rec.body != nil {
+		rec.restoreBody()
+	}
+	rec.record(took, rec.server.own.of(rec.r), settled)
 	if settled {
-		rec.r, rec.face, rec.body, rec.route = nil, nil, nil, routeTrack{}
-		rec.handler.server.recorders.Put(rec)
+		rec.reuse()
 	}
 }
 
-// postpone has the request recorded later.
-func (rec *recorder) postpone(took time.Duration) {
-	e := rec.batch.next()
-	e.duration = took
-	e.name, e.told = rec.route.set, true
-	if e.name == "" {
-		e.name, e.told = rec.r.Pattern, false
+// reuse lets go of what a request leads to, but for the faces, and offers the recorder to the next one.
+func (rec *recorder) reuse() {
+	rec.r, rec.body, rec.route.path = nil, nil, ""
+	if rec.route.noted {
+		rec.route.forget()
 	}
-	e.root = rec.route.path == "/"
-	e.requestSize, e.responseSize = rec.sizes()
-	e.key = rec.seriesKey()
-	rec.batch.add()
+	if rec.unused.given == facesAtOnce {
+		rec.moreFaces()
+	}
+	rec.server.recorders.Put(rec)
 }
 
 // record records the request now.
@@ -143,8 +194,8 @@ func (rec *recorder) record(took time.Duration, own *attribute.Set, settled bool
 	}
 	m.requestSize, m.responseSize = rec.sizes()
 	k := rec.seriesKey()
-	rec.handler.server.attempt(func() { route.record(ctx, k, own, &m) })
-	rec.handler.server.report()
+	rec.server.attempt(func() { route.record(ctx, k, own, &m) })
+	rec.server.report()
 	if rec.handler.traced {
 		annotateSpan(rec.r, route.name, k)
 	}
@@ -172,14 +223,37 @@ func (rec *recorder) sizes() (request, response int64) {
 // noteHeader remembers the status of the response when it is decided: the first one that is final.
 func (rec *recorder) noteHeader(code int) {
 	informational := code < http.StatusOK && code != http.StatusSwitchingProtocols
-	if rec == nil || rec.wroteHeader || rec.hijacked || informational || code > 999 {
+	if rec != nil && !rec.wroteHeader && !informational && code <= 999 {
+		rec.decide(code)
+	}
+}
+
+// noteBody remembers the status of a response whose body is written: what it was, or 200.
+func (rec *recorder) noteBody() {
+	if rec != nil && !rec.wroteHeader {
+		rec.decide(http.StatusOK)
+	}
+}
+
+// decide takes code for the status, unless the response is not the server's any more.
+func (rec *recorder) decide(code int) {
+	if rec.hijacked {
 		return
 	}
 	rec.wroteHeader = true
 	rec.status = uint16(code)
+	if rec.r.Context().Err() != nil || rec.body != nil || len(rec.server.streams) > 0 {
+		rec.decided()
+	}
+}
+
+// decided does what few responses need when their status is decided.
+func (rec *recorder) decided() {
 	rec.unsent = clientGone(rec.r.Context())
-	rec.headerDecided()
-	if rec.discardsUnread() {
+	if len(rec.server.streams) > 0 {
+		rec.headerDecided()
+	}
+	if rec.body != nil && rec.discardsUnread() {
 		rec.restoreBody()
 	}
 }
@@ -199,45 +273,8 @@ func (rec *recorder) wasHijacked() {
 	}
 }
 
-// outcome is the status that the client was sent, and how the request ended.
-func (rec *recorder) outcome() (status uint16, e ending) {
-	gone := rec.unsent || (!rec.wroteHeader && !rec.hijacked && clientGone(rec.r.Context()))
-	switch {
-	case !rec.done && !rec.wroteHeader:
-		// net/http closes the connection or resets the stream, which is what a server's failure looks
-		// like; a middleware further out that recovers answers 500 itself.
-		return http.StatusInternalServerError, endedByPanic
-	case !rec.done:
-		return rec.status, endedByPanic
-	case gone:
-		return 0, endedByClient
-	case rec.wroteHeader:
-		return rec.status, rec.interruption()
-	case rec.hijacked:
-		return rec.hijackedStatus(), endedByStatus
-	default:
-		return http.StatusOK, endedByStatus
-	}
-}
-
-// interruption tells a response that the client did not wait for from one that it got. Streams are
-// left by their clients; that is how they end.
-func (rec *recorder) interruption() ending {
-	if !rec.streamed && rec.status < http.StatusInternalServerError && clientGone(rec.r.Context()) {
-		return endedByClient
-	}
-	return endedByStatus
-}
-
-// hijackedStatus is 101 for a protocol upgrade. What else goes over a hijacked connection is unknown.
-func (rec *recorder) hijackedStatus() uint16 {
-	if rec.r.Header.Get("Upgrade") != "" {
-		return http.StatusSwitchingProtocols
-	}
-	return 0
-}
-
-// clientGone reports whether the server cancelled the request. A deadline is the service's own.
-func clientGone(ctx context.Context) bool {
-	return ctx.Err() == context.Canceled
+// sameType reports whether v is a T.
+func sameType[T any](v any, _ T) bool {
+	_, same := v.(T)
+	return same
 }

@@ -41,7 +41,7 @@ func SetRoute(w http.ResponseWriter, route string) bool {
 	found := false
 	for f := findFace(w); f != nil; f = findFace(f.w) {
 		if rec := f.borrow(); rec != nil {
-			rec.route.set = route
+			rec.route.set, rec.route.noted = route, true
 			rec.giveBack()
 			found = true
 		}
@@ -66,19 +66,22 @@ func findFace(w http.ResponseWriter) *face {
 
 // routeTrack follows a request through nested routers.
 type routeTrack struct {
+	noted  bool   // there is more than the path
+	path   string // the path as the router further out saw it
 	set    string // the route, once it is known
 	prefix string // of the patterns of the routers further out, what was stripped from the path
-	path   string // the path as the router further out saw it
 	outer  string // the pattern of that router
 }
+
+// forget empties the track.
+//
+//go:noinline
+func (t *routeTrack) forget() { *t = routeTrack{} }
 
 // begin, of an empty track, starts at the outermost instrumented handler. A pattern that is there already is that of a mux
 // further out still, which then saw the path of the request line.
 func (t *routeTrack) begin(r *http.Request) {
-	if r.URL == nil {
-		return
-	}
-	t.path = r.URL.Path
+	t.path = pathOfRequest(r)
 	if r.Pattern != "" {
 		t.beginBelow(r)
 	}
@@ -86,6 +89,9 @@ func (t *routeTrack) begin(r *http.Request) {
 
 // beginBelow is begin where the request was routed already.
 func (t *routeTrack) beginBelow(r *http.Request) {
+	if r.URL == nil {
+		return
+	}
 	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != t.path {
 		if p, err := url.PathUnescape(target); err == nil && strings.HasPrefix(p, "/") {
 			t.path = p
@@ -100,7 +106,7 @@ func (t *routeTrack) descend(r *http.Request) {
 	if ok && stripped != "" {
 		t.prefix += leading(patternPath(r), strings.Count(strings.TrimSuffix(stripped, "/"), "/"))
 	}
-	t.path, t.outer = r.URL.Path, r.Pattern
+	t.path, t.outer, t.noted = r.URL.Path, r.Pattern, true
 }
 
 // leading returns the first n segments of a pattern.
@@ -146,11 +152,11 @@ func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTra
 		return ""
 	case r.Pattern == level.outer:
 		// No router further in: what matched is the one further out.
-		return rec.handler.server.join(outerPrefix, p)
+		return rec.server.join(outerPrefix, p)
 	case p == "":
 		return UnmatchedRoute
 	default:
-		return rec.handler.server.join(level.prefix, p)
+		return rec.server.join(level.prefix, p)
 	}
 }
 
@@ -158,7 +164,7 @@ func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTra
 // all, and the way from there to the route is gone once. While the request is not settled, inner handlers
 // are still at work, and what they note is not ours to read.
 func (rec *recorder) servedBy(settled bool) *route {
-	s, r, t := rec.handler.server, rec.r, &rec.route
+	s, r, t := rec.server, rec.r, &rec.route
 	if !settled {
 		t = new(routeTrack)
 		t.begin(r)

@@ -40,9 +40,9 @@ func (o *route) record(ctx context.Context, k seriesKey, own *attribute.Set, m *
 		return
 	}
 	one, s := o.seriesOf(k, own), o.server
-	s.attempt(func() { one.duration.record(ctx, m.duration.Seconds()) })
+	s.attempt(func() { one.duration.record(ctx, seconds(m.duration)) })
 	if m.streamed {
-		s.attempt(func() { one.streamDuration.record(ctx, m.lifetime.Seconds()) })
+		s.attempt(func() { one.streamDuration.record(ctx, seconds(m.lifetime)) })
 	}
 	// What goes over a hijacked connection is nobody's body.
 	if !m.hijacked {
@@ -51,15 +51,15 @@ func (o *route) record(ctx context.Context, k seriesKey, own *attribute.Set, m *
 	}
 }
 
-// recordAll adds ended requests, none of them streamed, to the series of k.
-func (o *route) recordAll(k seriesKey, g *group) {
+// recordAll adds n ended requests, none of them streamed, to the series of k.
+func (o *route) recordAll(k seriesKey, g *group, n int) {
 	if o.excluded {
 		return
 	}
 	one, ctx := o.seriesOf(k, nil), context.Background()
-	o.server.attempt(func() { one.duration.recordAll(ctx, g.durations) })
-	o.server.attempt(func() { one.requestSize.recordAll(ctx, g.requestSizes) })
-	o.server.attempt(func() { one.responseSize.recordAll(ctx, g.responseSizes) })
+	o.server.attempt(func() { one.duration.recordAll(ctx, g.durations[:n]) })
+	o.server.attempt(func() { one.requestSize.recordAll(ctx, g.requestSizes[:n]) })
+	o.server.attempt(func() { one.responseSize.recordAll(ctx, g.responseSizes[:n]) })
 }
 
 func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {

@@ -28,23 +28,24 @@ var (
 
 // server records what a server did. It is safe for concurrent use.
 type server struct {
+	recorders sync.Pool
+	streams   map[string]bool // by route: always, or never
+	own       ownAttributes
+
 	duration       metric.Float64Histogram
 	requestSize    metric.Int64Histogram
 	responseSize   metric.Int64Histogram
 	streamDuration metric.Float64Histogram
 	levels         [levelCount]levels
 
-	own       *ownAttributes
 	exclusion exclusion
-	streams   map[string]bool // by route: always, or never
 	routes    cache[string, *route]
 	patterns  cache[string, *route]    // of requests that met one router only
 	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
 
-	recorders sync.Pool
-	batches   batches
-	lost      atomic.Pointer[any] // the first panic that a measurement was lost to
-	reported  atomic.Bool
+	batches  batches
+	lost     atomic.Pointer[any] // the first panic that a measurement was lost to
+	reported atomic.Bool
 }
 
 // levelCount is how many levels there are: by method, and by https.
@@ -60,6 +61,8 @@ type measurement struct {
 	streamed, hijacked        bool
 }
 
+func seconds(d time.Duration) float64 { return float64(d) / float64(time.Second) }
+
 func newServer(c *config) (*server, error) {
 	b := &builder{meter: c.meters.Meter(ScopeName)}
 	s := &server{
@@ -67,7 +70,7 @@ func newServer(c *config) (*server, error) {
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
-		own:            newOwnAttributes(c, labelerKey),
+		own:            *newOwnAttributes(c, labelerKey),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}

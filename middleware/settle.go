@@ -50,7 +50,8 @@ func (s *server) waitFor(meter metric.Meter) {
 
 // newRecorder returns a recorder, with a batch where measurements may wait.
 func (s *server) newRecorder() *recorder {
-	rec := new(recorder)
+	rec := &recorder{server: s}
+	rec.moreFaces()
 	if s.batches.on {
 		rec.batch = &batch{server: s}
 		runtime.AddCleanup(rec, (*batch).drop, rec.batch)

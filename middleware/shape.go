@@ -3,40 +3,53 @@ package middleware
 import (
 	"net/http"
 	"reflect"
+	"sync/atomic"
 )
 
 // shape is what the values of one type of [http.ResponseWriter] can do. A type is recognized in less time
 // than it takes to ask a value for each of its optional interfaces.
 type shape struct {
-	kind  uint8 // the index in kinds
+	of    reflect.Type
+	kind  uint8 // as in writerOf
 	plain bool  // no other ResponseWriter is behind it
+	next  atomic.Pointer[shape]
 }
 
-// shapes are of the types that were met. Servers have one or two, and every middleware may bring its own.
-var shapes cache[reflect.Type, shape]
+// shapes is the first of the types that were met, which lead from one to the next. Servers have one or two, and
+// every middleware may bring its own.
+var shapes atomic.Pointer[shape]
 
-func shapeOf(w http.ResponseWriter) shape {
-	t := reflect.TypeOf(w)
-	if s, ok := shapes.get(t); ok {
-		return s
+func shapeOf(w http.ResponseWriter) *shape {
+	t, last := reflect.TypeOf(w), &shapes
+	for {
+		s := last.Load()
+		if s == nil {
+			s = newShape(w)
+			if !last.CompareAndSwap(nil, s) {
+				continue
+			}
+		}
+		if s.of == t {
+			return s
+		}
+		last = &s.next
 	}
-	return shapes.put(t, newShape(w))
 }
 
-func newShape(w http.ResponseWriter) shape {
-	s := shape{plain: true}
+func newShape(w http.ResponseWriter) *shape {
+	s := &shape{of: reflect.TypeOf(w), plain: true}
 	if _, ok := w.(http.Flusher); ok {
-		s.kind |= 1
+		s.kind |= canFlush
 	}
 	if _, ok := w.(http.Hijacker); ok {
-		s.kind |= 2
+		s.kind |= canHijack
 	}
 	if _, ok := w.(http.Pusher); ok {
-		s.kind |= 4
+		s.kind |= canPush
 	}
 	//lint:ignore SA1019 see closeNotify
 	if _, ok := w.(http.CloseNotifier); ok {
-		s.kind |= 8
+		s.kind |= canNotify
 	}
 	switch w.(type) {
 	case interface{ Unwrap() http.ResponseWriter }, interface{ self() *face }:

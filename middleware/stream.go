@@ -19,7 +19,7 @@ func (rec *recorder) flushed() {
 	if rec == nil || rec.streamed {
 		return
 	}
-	if streams := rec.handler.server.streams; len(streams) > 0 {
+	if streams := rec.server.streams; len(streams) > 0 {
 		if streamed, told := streams[rec.finalRoute()]; told && !streamed {
 			return
 		}
@@ -29,19 +29,15 @@ func (rec *recorder) flushed() {
 
 // headerDecided begins a stream where the route says that it is one.
 func (rec *recorder) headerDecided() {
-	streams := rec.handler.server.streams
-	if len(streams) == 0 {
-		return
-	}
 	rec.firstByte = now()
-	if streams[rec.finalRoute()] {
+	if rec.server.streams[rec.finalRoute()] {
 		rec.beginStream()
 	}
 }
 
 // settleStream corrects what was decided while the route was not known.
 func (rec *recorder) settleStream(route string) {
-	streams := rec.handler.server.streams
+	streams := rec.server.streams
 	if len(streams) == 0 {
 		return
 	}

@@ -13,10 +13,9 @@ import (
 // proved that a handler did not keep it. What is written too late goes to w, which makes of it what it
 // would have made of it anyway, and counts for nobody.
 type face struct {
-	w      http.ResponseWriter
-	server *server
-	rec    *recorder   // this request's until it has ended
-	ended  atomic.Bool // the handler has returned
+	w     http.ResponseWriter
+	rec   *recorder   // this request's until it has ended
+	ended atomic.Bool // the handler has returned
 }
 
 // recorder returns nil when the handler has returned.
@@ -70,14 +69,14 @@ func (f *face) WriteHeader(code int) {
 }
 
 func (f *face) Write(p []byte) (int, error) {
-	f.recorder().noteHeader(http.StatusOK)
+	f.recorder().noteBody()
 	n, err := f.w.Write(p)
 	f.recorder().wrote(int64(n))
 	return n, err
 }
 
 func (f *face) WriteString(s string) (int, error) {
-	f.recorder().noteHeader(http.StatusOK)
+	f.recorder().noteBody()
 	n, err := io.WriteString(f.w, s)
 	f.recorder().wrote(int64(n))
 	return n, err
@@ -85,7 +84,7 @@ func (f *face) WriteString(s string) (int, error) {
 
 // ReadFrom hands src to the server's own ReadFrom, so that files are still sent by the kernel.
 func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
-	f.recorder().noteHeader(http.StatusOK)
+	f.recorder().noteBody()
 	if from, ok := f.w.(io.ReaderFrom); ok {
 		n, err = from.ReadFrom(src)
 	} else {
@@ -96,7 +95,7 @@ func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
 }
 
 func (f *face) FlushError() error {
-	f.recorder().noteHeader(http.StatusOK)
+	f.recorder().noteBody()
 	err := http.NewResponseController(f.w).Flush()
 	f.recorder().flushed()
 	return err
@@ -180,7 +179,22 @@ func (w wFPN) CloseNotify() <-chan bool  { return w.closeNotify() }
 func (w wHPN) CloseNotify() <-chan bool  { return w.closeNotify() }
 func (w wFHPN) CloseNotify() <-chan bool { return w.closeNotify() }
 
-// kinds makes the writers by their set: 1 for f, 2 for h, 4 for p, 8 for n.
+// The optional interfaces of a writer, as a set.
+const (
+	canFlush = 1 << iota
+	canHijack
+	canPush
+	canNotify
+)
+
+// writerOf makes the writer of a set.
+func writerOf(kind uint8, f *face) http.ResponseWriter {
+	if kind == canFlush|canHijack|canNotify { // net/http's own for HTTP/1
+		return wFHN{wFH{wF{f}}}
+	}
+	return kinds[kind](f)
+}
+
 var kinds = [16]func(*face) http.ResponseWriter{
 	func(f *face) http.ResponseWriter { return wNone{f} },
 	func(f *face) http.ResponseWriter { return wF{f} },

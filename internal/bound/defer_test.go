@@ -47,11 +47,14 @@ func TestRecordAllIsRecord(t *testing.T) {
 	}
 }
 
-// values are as many of both types, at least one.
+// values are as many of both types, at least one, with equal ones in a row. The floats have no exact sum, so that
+// the order of its terms shows.
 func values(r *rand.Rand) (floats []float64, ints []int64) {
-	for range 1 + r.IntN(20) {
+	for range 1 + r.IntN(8) {
 		n := r.IntN(4000) - 1000
-		floats, ints = append(floats, float64(n)/64), append(ints, int64(n))
+		for range 1 + r.IntN(6) {
+			floats, ints = append(floats, float64(n)/10), append(ints, int64(n))
+		}
 	}
 	return floats, ints
 }

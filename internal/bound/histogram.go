@@ -71,15 +71,20 @@ func newHistogramSeries[N number](b *buckets) *series[N] {
 func (h *histogramData[N]) record(v N) {
 	i := h.index(float64(v))
 	d := h.locked()
-	d.add(i, v)
+	d.add(i, v, 1)
 	d.lock.Store(0)
 }
 
-// recordAll is record for many.
+// recordAll is record for many. Equal ones in a row, as sizes are, cost as much as one.
 func (h *histogramData[N]) recordAll(vs []N) {
 	d := h.locked()
-	for _, v := range vs {
-		d.add(h.index(float64(v)), v)
+	for len(vs) > 0 {
+		v, n := vs[0], 1
+		for n < len(vs) && vs[n] == v {
+			n++
+		}
+		d.add(h.index(float64(v)), v, n)
+		vs = vs[n:]
 	}
 	d.lock.Store(0)
 }
@@ -96,13 +101,15 @@ func (h *histogramData[N]) locked() *distribution[N] {
 	return d
 }
 
-// add adds v, which belongs to bucket i. The caller has the lock.
-func (d *distribution[N]) add(i int, v N) {
-	d.counts[i]++
+// add adds v, which belongs to bucket i, times times. The caller has the lock.
+func (d *distribution[N]) add(i int, v N, times int) {
+	d.counts[i] += uint64(times)
 	if n := int64(v); N(n) == v {
-		d.whole += n
+		d.whole += n * int64(times)
 	} else {
-		d.fraction += float64(v)
+		for range times {
+			d.fraction += float64(v)
+		}
 	}
 	if !d.measured {
 		d.measured, d.min, d.max = true, v, v
