@@ -26,15 +26,16 @@ const (
 	methodConnect method = 7
 )
 
+// methodOf is short for GET, which most requests are.
 func methodOf(name string) method {
 	if name == http.MethodGet {
 		return methodGet
 	}
-	return otherMethod(name)
+	return methodAmongAll(name)
 }
 
 //go:noinline
-func otherMethod(name string) method {
+func methodAmongAll(name string) method {
 	return method(max(0, slices.Index(methods[:], name)))
 }
 

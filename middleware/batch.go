@@ -12,7 +12,7 @@ import (
 // than recording two far apart, because code and series are in the cache but for the first.
 const batchSize = 16
 
-// ended is a request that has ended.
+// ended is a request that has ended. What was recorded stays until it is overwritten.
 type ended struct {
 	kind
 	duration                  time.Duration

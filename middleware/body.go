@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"io"
+	"net/http"
 	"sync/atomic"
 )
 
@@ -13,6 +14,15 @@ const (
 	// discardLimit is how much of an unread body net/http reads away before it closes the connection.
 	discardLimit = 256 << 10
 )
+
+// hasBody asks for the type of [http.NoBody], which costs less than comparing it.
+func hasBody(r *http.Request) bool { return r.Body != nil && !sameType(r.Body, http.NoBody) }
+
+// sameType reports whether v is a T.
+func sameType[T any](v any, _ T) bool {
+	_, same := v.(T)
+	return same
+}
 
 // countedBody is a request's body with what is read from it counted. It may be read by another goroutine,
 // and for longer than the request is served.

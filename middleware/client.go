@@ -23,7 +23,7 @@ type client struct {
 	responseSize metric.Int64Histogram
 	active       metric.Int64UpDownCounter
 
-	own       *ownAttributes
+	own       ownAttributes
 	template  func(*http.Request) string
 	templates cache[string, string]
 

@@ -43,7 +43,7 @@
 //
 // In steady state a request adds next to no allocation to the bare handler: attribute sets are built once
 // per series, and the state of requests is pooled. What a handler gets is not, because it may keep its
-// ResponseWriter, which could then write into a stranger's response: it is 40 bytes, allocated for eight
+// ResponseWriter, which could then write into a stranger's response: it is 32 bytes, allocated for eight
 // requests at a time.
 //
 // Where the meter tells before it collects, as Duotel's does, requests that have ended wait for that, or until

@@ -31,7 +31,7 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// labeling puts a Labeler into requests that have none.
+// labeling puts a Labeler into requests that have none. A gate is in front.
 type labeling struct{ next http.Handler }
 
 func (h *labeling) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -39,14 +39,15 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	}
 	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, exclusion: &m.server.exclusion}
 	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0 && len(m.server.own.from) == 0
-	if h.traced {
+	switch {
+	case h.traced:
 		return &gate{exclusion: h.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
+	case m.config.labeler:
+		return &gate{exclusion: h.exclusion, instrumented: &labeling{next: h}, bare: next}
+	default:
+		h.lengths = h.exclusion.lengths
+		return h
 	}
-	h.lengths = h.exclusion.lengths
-	if m.config.labeler {
-		return &labeling{next: h}
-	}
-	return h
 }
 
 // measured is a handler that is measured.
@@ -72,14 +73,14 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.begin(h, w, r)
 	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
-	h.next.ServeHTTP(writerOf(s.kind, rec.face), r)
+	h.next.ServeHTTP(writerOf(s.offers, rec.face), r)
 	rec.done = true
 }
 
 // look returns the shape of w where the request is to be measured. Where it is not, or it is measured already, look
 // serves it and returns nil.
 func (h *measured) look(w http.ResponseWriter, r *http.Request) *shape {
-	if r.URL != nil && h.lengths != 0 && h.exclusion.path(r.URL.Path) {
+	if r.URL != nil && h.lengths&lengthBit(r.URL.Path) != 0 && h.exclusion.path(r.URL.Path) {
 		h.next.ServeHTTP(w, r)
 		return nil
 	}
@@ -93,6 +94,7 @@ func (h *measured) look(w http.ResponseWriter, r *http.Request) *shape {
 	return s
 }
 
+// pathOfRequest is empty where there is no URL, as there always is on a server.
 func pathOfRequest(r *http.Request) string {
 	if r.URL == nil {
 		return ""

@@ -41,8 +41,8 @@ type ownAttributes struct {
 	failed     sync.Once
 }
 
-func newOwnAttributes(c *config, labelerKey any) *ownAttributes {
-	return &ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}}
+func newOwnAttributes(c *config, labelerKey any) ownAttributes {
+	return ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}}
 }
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.

@@ -30,7 +30,7 @@ type recorder struct {
 	server    *server
 	unused    faces
 	route     routeTrack
-	firstByte time.Duration // of a stream
+	firstByte time.Duration // of a stream, set before streamed is
 }
 
 // response is what is known of the answer.
@@ -48,7 +48,8 @@ type response struct {
 type faces struct {
 	writers      *[facesAtOnce]face
 	bodies       *[facesAtOnce]countedBody
-	given, spent uint8 // of either; never all of the writers
+	writersGiven uint8 // less than facesAtOnce: reuse makes new ones
+	bodiesGiven  uint8
 }
 
 // facesAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
@@ -63,15 +64,15 @@ func (rec *recorder) moreFaces() {
 	for i := range all {
 		all[i].rec = rec
 	}
-	rec.unused.writers, rec.unused.given = all, 0
+	rec.unused.writers, rec.unused.writersGiven = all, 0
 }
 
 func (f *faces) body(of io.ReadCloser) *countedBody {
-	i := f.spent % facesAtOnce
+	i := f.bodiesGiven % facesAtOnce
 	if i == 0 {
 		f.bodies = new([facesAtOnce]countedBody)
 	}
-	f.spent = i + 1
+	f.bodiesGiven = i + 1
 	f.bodies[i].ReadCloser = of
 	return &f.bodies[i]
 }
@@ -83,8 +84,8 @@ func now() time.Duration { return time.Since(epoch) }
 
 // begin starts to measure r, which h serves. What reuse did not clear of the request before is overwritten.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
-	f := &rec.unused.writers[rec.unused.given%facesAtOnce]
-	rec.unused.given++
+	f := &rec.unused.writers[rec.unused.writersGiven%facesAtOnce]
+	rec.unused.writersGiven++
 	if rec.handler != h {
 		rec.handler = h
 	}
@@ -95,7 +96,7 @@ func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) 
 	if r.Pattern != "" {
 		rec.route.beginBelow(r)
 	}
-	if r.Body != nil && !sameType(r.Body, http.NoBody) {
+	if hasBody(r) {
 		rec.countBody()
 	}
 	if rec.batch != nil {
@@ -147,7 +148,7 @@ func (rec *recorder) end() {
 
 // canWait reports whether the request can be recorded later, as most can.
 func (rec *recorder) canWait() bool {
-	if !rec.handler.later || !rec.done || rec.users.Load() != 0 || rec.streamed ||
+	if !rec.handler.later || !rec.done || rec.users.Load() != 0 || rec.streamed || rec.unsent ||
 		rec.method == methodHead || rec.method == methodConnect ||
 		(rec.route.set == "" && (rec.route.noted || rec.r.Pattern == "")) {
 		return false
@@ -170,11 +171,11 @@ func (rec *recorder) endNow(took time.Duration) {
 
 // reuse lets go of what a request leads to, but for the faces, and offers the recorder to the next one.
 func (rec *recorder) reuse() {
-	rec.r, rec.body, rec.route.path = nil, nil, ""
+	rec.r, rec.face, rec.body, rec.route.path = nil, nil, nil, ""
 	if rec.route.noted {
 		rec.route.forget()
 	}
-	if rec.unused.given == facesAtOnce {
+	if rec.unused.writersGiven == facesAtOnce {
 		rec.moreFaces()
 	}
 	rec.server.recorders.Put(rec)
@@ -271,10 +272,4 @@ func (rec *recorder) wasHijacked() {
 		rec.hijacked = true
 		rec.beginStream()
 	}
-}
-
-// sameType reports whether v is a T.
-func sameType[T any](v any, _ T) bool {
-	_, same := v.(T)
-	return same
 }

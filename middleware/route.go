@@ -170,16 +170,10 @@ func (rec *recorder) servedBy(settled bool) *route {
 		t.begin(r)
 		return s.route(rec.routeBy(t))
 	}
-	if t.set == "" && rec.routeIsPlain() {
+	if t.set == "" && t.prefix == "" && t.outer == "" && r.Pattern != "" && rec.method != methodConnect {
 		return s.routeOf(&kind{name: r.Pattern, root: t.path == "/"})
 	}
 	return s.route(rec.routeBy(t))
-}
-
-// routeIsPlain reports whether the route was told, or is all in the pattern of the one router that matched.
-func (rec *recorder) routeIsPlain() bool {
-	t := &rec.route
-	return t.set != "" || (t.prefix == "" && t.outer == "" && rec.r.Pattern != "" && rec.method != methodConnect)
 }
 
 // finalRoute is the value of http.route, as far as it is known.

@@ -70,7 +70,7 @@ func newServer(c *config) (*server, error) {
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
-		own:            *newOwnAttributes(c, labelerKey),
+		own:            newOwnAttributes(c, labelerKey),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}

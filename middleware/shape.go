@@ -9,10 +9,10 @@ import (
 // shape is what the values of one type of [http.ResponseWriter] can do. A type is recognized in less time
 // than it takes to ask a value for each of its optional interfaces.
 type shape struct {
-	of    reflect.Type
-	kind  uint8 // as in writerOf
-	plain bool  // no other ResponseWriter is behind it
-	next  atomic.Pointer[shape]
+	of     reflect.Type
+	offers uint8 // the optional interfaces, as a set
+	plain  bool  // no other ResponseWriter is behind it
+	next   atomic.Pointer[shape]
 }
 
 // shapes is the first of the types that were met, which lead from one to the next. Servers have one or two, and
@@ -39,17 +39,17 @@ func shapeOf(w http.ResponseWriter) *shape {
 func newShape(w http.ResponseWriter) *shape {
 	s := &shape{of: reflect.TypeOf(w), plain: true}
 	if _, ok := w.(http.Flusher); ok {
-		s.kind |= canFlush
+		s.offers |= canFlush
 	}
 	if _, ok := w.(http.Hijacker); ok {
-		s.kind |= canHijack
+		s.offers |= canHijack
 	}
 	if _, ok := w.(http.Pusher); ok {
-		s.kind |= canPush
+		s.offers |= canPush
 	}
 	//lint:ignore SA1019 see closeNotify
 	if _, ok := w.(http.CloseNotifier); ok {
-		s.kind |= canNotify
+		s.offers |= canNotify
 	}
 	switch w.(type) {
 	case interface{ Unwrap() http.ResponseWriter }, interface{ self() *face }:

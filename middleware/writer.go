@@ -187,15 +187,15 @@ const (
 	canNotify
 )
 
-// writerOf makes the writer of a set.
-func writerOf(kind uint8, f *face) http.ResponseWriter {
-	if kind == canFlush|canHijack|canNotify { // net/http's own for HTTP/1
+// writerOf makes the writer that offers a set.
+func writerOf(offers uint8, f *face) http.ResponseWriter {
+	if offers == canFlush|canHijack|canNotify { // as net/http's own for HTTP/1, which then costs no call
 		return wFHN{wFH{wF{f}}}
 	}
-	return kinds[kind](f)
+	return writers[offers](f)
 }
 
-var kinds = [16]func(*face) http.ResponseWriter{
+var writers = [16]func(*face) http.ResponseWriter{
 	func(f *face) http.ResponseWriter { return wNone{f} },
 	func(f *face) http.ResponseWriter { return wF{f} },
 	func(f *face) http.ResponseWriter { return wH{f} },

@@ -101,13 +101,13 @@ func (h *histogramData[N]) locked() *distribution[N] {
 	return d
 }
 
-// add adds v, which belongs to bucket i, times times. The caller has the lock.
-func (d *distribution[N]) add(i int, v N, times int) {
-	d.counts[i] += uint64(times)
-	if n := int64(v); N(n) == v {
-		d.whole += n * int64(times)
+// add adds n measurements of v, which belongs to bucket i. The caller has the lock.
+func (d *distribution[N]) add(i int, v N, n int) {
+	d.counts[i] += uint64(n)
+	if whole := int64(v); N(whole) == v {
+		d.whole += whole * int64(n)
 	} else {
-		for range times {
+		for range n {
 			d.fraction += float64(v)
 		}
 	}

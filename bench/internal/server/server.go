@@ -17,7 +17,7 @@ import (
 const (
 	requests    = 480 // of one server in one turn
 	connections = 8
-	turns       = 40 // in one round
+	turns       = 100 // in one round
 )
 
 // Run measures the servers in many short turns.

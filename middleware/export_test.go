@@ -1,0 +1,4 @@
+package middleware
+
+// ForgetWriters makes the next type of ResponseWriter the first one, for which there is a short way.
+func ForgetWriters() { shapes.Store(nil) }
