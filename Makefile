@@ -55,7 +55,7 @@ drill: ## Run the outage drill of the push exit in full: 1000 increments a secon
 	$(GO) test ./exporter -run OutageDrill -count=1 -v -args -drill.rate=1000
 
 .PHONY: bench
-bench: ## Measure beside the peers, about seven minutes (ARGS="-only scrape,push -rounds 3")
+bench: ## Measure beside the peers, about eight minutes (ARGS="-only scrape,push -rounds 3")
 	cd bench && $(GO) run ./cmd/bench $(ARGS)
 
 .PHONY: cover
