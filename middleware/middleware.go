@@ -63,8 +63,8 @@ type measured struct {
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := shapes.Load() // the first, which most writers are of
-	if s == nil || s.of != reflect.TypeOf(w) || !s.plain || r.URL == nil || h.lengths&lengthBit(r.URL.Path) != 0 {
+	s := firstShape.Load() // that of most writers
+	if s == nil || s.of != reflect.TypeOf(w) || !s.plain || h.lengths&lengthBit(pathOfRequest(r)) != 0 {
 		if s = h.look(w, r); s == nil {
 			return
 		}

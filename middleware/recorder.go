@@ -86,10 +86,7 @@ func now() time.Duration { return time.Since(epoch) }
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
 	f := &rec.unused.writers[rec.unused.writersGiven%facesAtOnce]
 	rec.unused.writersGiven++
-	if rec.handler != h {
-		rec.handler = h
-	}
-	f.w, rec.r, rec.face, rec.route.path = w, r, f, pathOfRequest(r)
+	f.w, rec.handler, rec.r, rec.face, rec.route.path = w, h, r, f, pathOfRequest(r)
 	rec.response = response{}
 	rec.method = methodOf(r.Method)
 	rec.level = levelIndex(rec.method, r.TLS != nil)
@@ -150,7 +147,7 @@ func (rec *recorder) end() {
 func (rec *recorder) canWait() bool {
 	if !rec.handler.later || !rec.done || rec.users.Load() != 0 || rec.streamed || rec.unsent ||
 		rec.method == methodHead || rec.method == methodConnect ||
-		(rec.route.set == "" && (rec.route.noted || rec.r.Pattern == "")) {
+		(rec.route.noted && rec.route.set == "") || (!rec.route.noted && rec.r.Pattern == "") {
 		return false
 	}
 	ctx := rec.r.Context()

@@ -12,28 +12,22 @@ type shape struct {
 	of     reflect.Type
 	offers uint8 // the optional interfaces, as a set
 	plain  bool  // no other ResponseWriter is behind it
-	next   atomic.Pointer[shape]
 }
 
-// shapes is the first of the types that were met, which lead from one to the next. Servers have one or two, and
-// every middleware may bring its own.
-var shapes atomic.Pointer[shape]
+// shapes are of the types that were met. Servers have one or two, and every middleware may bring its own.
+var (
+	shapes     cache[reflect.Type, *shape]
+	firstShape atomic.Pointer[shape]
+)
 
 func shapeOf(w http.ResponseWriter) *shape {
-	t, last := reflect.TypeOf(w), &shapes
-	for {
-		s := last.Load()
-		if s == nil {
-			s = newShape(w)
-			if !last.CompareAndSwap(nil, s) {
-				continue
-			}
-		}
-		if s.of == t {
-			return s
-		}
-		last = &s.next
+	t := reflect.TypeOf(w)
+	if s, ok := shapes.get(t); ok {
+		return s
 	}
+	s := shapes.put(t, newShape(w))
+	firstShape.CompareAndSwap(nil, s)
+	return s
 }
 
 func newShape(w http.ResponseWriter) *shape {

@@ -57,7 +57,7 @@ type measuredTransport struct {
 
 func (t *measuredTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := &attempt{client: t.client, ctx: r.Context(), request: r, target: t.client.targetOf(r)}
-	if r.Body != nil && r.Body != http.NoBody {
+	if hasBody(r) {
 		// A RoundTripper may not touch the caller's request.
 		copied := *r
 		copied.Body = &sentBody{ReadCloser: r.Body, sent: &a.sent}
