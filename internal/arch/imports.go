@@ -64,6 +64,11 @@ var imports = []importRule{
 		because: "an algorithm of its own knows no HTTP handler and no OTLP client, so that it can be fuzzed alone",
 	},
 	{
+		dir:       "discovery",
+		forbidden: []string{Module + "/exporter", Module + "/middleware", Module + "/telemetry", Module + "/internal", "go.opentelemetry.io/otel/sdk", "flag", "log="},
+		because:   "who is to be scraped has nothing to do with what is measured, and can be used without it",
+	},
+	{
 		dir:       "telemetry",
 		forbidden: []string{"flag", "log=", Module + "/cmd", Module + "/internal/arch", Module + "/internal/apigolden"},
 		because:   "a library has no flags, and logs through the application's slog",
