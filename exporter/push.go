@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/url"
 	"sync"
@@ -29,13 +30,15 @@ type Push struct {
 	provider    *sdkmetric.MeterProvider
 	reader      *sdkmetric.PeriodicReader
 	instruments *sdkmetric.MeterProvider
+	producers   []*pushProducer
 	exporter    *pushExporter
 	stats       *pushStats
 	advice      []advice
 
-	timeout time.Duration
-	kickoff context.CancelFunc
-	running sync.WaitGroup
+	interval time.Duration
+	timeout  time.Duration
+	kickoff  context.CancelFunc
+	running  sync.WaitGroup
 
 	stopOnce sync.Once
 	stopped  chan struct{}
@@ -91,20 +94,24 @@ func newPushClient(cfg PushConfig, endpoint *url.URL) (otlptransport.Client, err
 
 func startPush(cfg PushConfig, endpoint *url.URL, client otlptransport.Client, kept *spool.Spool) *Push {
 	stats := newPushStats(cfg, endpoint, kept)
+	own := sdkmetric.NewManualReader()
 	p := &Push{
 		stats:    stats,
 		advice:   cfg.advice(endpoint),
+		interval: cfg.Interval,
 		timeout:  cfg.ExportTimeout,
-		exporter: newPushExporter(cfg, client, kept, stats),
-		stopped:  make(chan struct{}),
+		instruments: sdkmetric.NewMeterProvider(
+			sdkmetric.WithReader(own),
+			sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
+			sdkmetric.WithCardinalityLimit(2000),
+		),
+		stopped: make(chan struct{}),
 	}
-	own := sdkmetric.NewManualReader()
-	p.instruments = sdkmetric.NewMeterProvider(
-		sdkmetric.WithReader(own),
-		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
-		sdkmetric.WithCardinalityLimit(2000),
-	)
-	p.reader = newPushReader(cfg, p.exporter, stats, readerProducer{own})
+	for _, producer := range append([]sdkmetric.Producer{readerProducer{own}}, cfg.Producers...) {
+		p.producers = append(p.producers, newPushProducer(producer, stats.collectFailed))
+	}
+	p.exporter = newPushExporter(cfg, client, kept, stats, p.producers)
+	p.reader = p.newReader()
 	p.provider = sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(p.reader),
 		sdkmetric.WithResource(cfg.Resource),
@@ -113,32 +120,53 @@ func startPush(cfg PushConfig, endpoint *url.URL, client otlptransport.Client, k
 	)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.kickoff = cancel
-	p.running.Go(func() { p.first(ctx, rand.N(cfg.Interval)) })
+	p.running.Go(func() { p.run(ctx, rand.N(cfg.Interval)) })
 	return p
 }
 
-func newPushReader(cfg PushConfig, exp *pushExporter, stats *pushStats, own sdkmetric.Producer) *sdkmetric.PeriodicReader {
-	opts := []sdkmetric.PeriodicReaderOption{
-		sdkmetric.WithInterval(cfg.Interval),
-		sdkmetric.WithTimeout(cfg.ExportTimeout),
-		sdkmetric.WithProducer(newPushProducer(own, stats.collectFailed)),
+// never is an interval that does not pass.
+const never = math.MaxInt64
+
+// newReader returns the reader that collects the producers when it is flushed. Its own interval is none: it would
+// tell OpenTelemetry's global error handler of a tick that meets a shutdown, and when to push is decided here.
+func (p *Push) newReader() *sdkmetric.PeriodicReader {
+	opts := []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(never), sdkmetric.WithTimeout(p.timeout)}
+	for _, producer := range p.producers {
+		opts = append(opts, sdkmetric.WithProducer(producer))
 	}
-	for _, p := range cfg.Producers {
-		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, stats.collectFailed)))
-	}
-	return sdkmetric.NewPeriodicReader(exp, opts...)
+	return sdkmetric.NewPeriodicReader(p.exporter, opts...)
 }
 
-// first pushes after the jitter. That restarts the reader's ticker, so every later push keeps the
-// distance to those of other replicas.
-func (p *Push) first(ctx context.Context, jitter time.Duration) {
+// run pushes after the jitter and then at every interval, until ctx ends. The outcome of each push is in the stats.
+func (p *Push) run(ctx context.Context, jitter time.Duration) {
 	timer := time.NewTimer(jitter)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		_ = p.reader.ForceFlush(ctx) // the outcome is in the stats, as that of every push
 	case <-ctx.Done():
+		return
 	}
+	ticker := time.NewTicker(p.interval)
+	defer ticker.Stop()
+	for {
+		_ = p.flush(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// flush has the reader collect and export, and waits for it.
+func (p *Push) flush(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		// The reader's own limit ends together with the push, which then could not say why it failed.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 2*p.timeout+time.Second)
+		defer cancel()
+	}
+	return p.reader.ForceFlush(ctx)
 }
 
 // MeterProvider returns the provider of instruments that leave by this exit only. What is recorded
@@ -149,17 +177,11 @@ func (p *Push) MeterProvider() metric.MeterProvider { return p.instruments }
 func (p *Push) Stats() PushStats { return p.stats.read() }
 
 // ForceFlush pushes now, also when the backend asked to be left alone for a while, and returns why
-// the push failed if it did. It waits for a push under way first. It returns an error when ctx ends
-// before that, and [ErrShutdown] after Shutdown.
+// the push failed if it did; a push that lacks what a producer has is a failed one. It waits for a push under way
+// first. It returns an error when ctx ends before that, and [ErrShutdown] after Shutdown.
 func (p *Push) ForceFlush(ctx context.Context) error {
-	if _, ok := ctx.Deadline(); !ok {
-		// The reader's own limit ends together with the push, which then could not say why it failed.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 2*p.timeout+time.Second)
-		defer cancel()
-	}
 	p.exporter.force()
-	err := p.reader.ForceFlush(ctx)
+	err := p.flush(ctx)
 	switch {
 	case errors.Is(err, sdkmetric.ErrReaderShutdown):
 		return ErrShutdown

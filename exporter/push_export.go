@@ -2,7 +2,9 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -24,9 +26,11 @@ import (
 type pushExporter struct {
 	client   otlptransport.Client
 	stats    *pushStats
+	sources  []*pushProducer
 	lenders  []sdkmetric.Producer // whose data is released after each push
 	resource *resource.Resource
 	maxBatch int
+	interval time.Duration
 	timeout  time.Duration // of a push
 	spool    *spool.Spool  // nil when there is none
 	sending  chan struct{} // holds a token while a request may be under way
@@ -48,13 +52,15 @@ type pushExporter struct {
 	last error
 }
 
-func newPushExporter(cfg PushConfig, client otlptransport.Client, kept *spool.Spool, stats *pushStats) *pushExporter {
+func newPushExporter(cfg PushConfig, client otlptransport.Client, kept *spool.Spool, stats *pushStats, sources []*pushProducer) *pushExporter {
 	e := &pushExporter{
 		client:   client,
 		stats:    stats,
+		sources:  sources,
 		lenders:  cfg.Producers,
 		resource: clean.Resource(cfg.Resource),
 		maxBatch: cfg.MaxExportBatchSize,
+		interval: cfg.Interval,
 		timeout:  cfg.ExportTimeout,
 		spool:    kept,
 		sending:  make(chan struct{}, 1),
@@ -110,15 +116,29 @@ func (e *pushExporter) guarded(a attempt, scopes []metricdata.ScopeMetrics) (err
 		}
 	}()
 	now := time.Now()
+	defer time.AfterFunc(overdueIntervals*min(e.interval, math.MaxInt64/overdueIntervals), func() { e.stats.overdue(now) }).Stop()
 	cargo := e.load(scopes)
 	if !e.forced.Swap(false) && e.yieldBy.Load() == nil && e.calm.holds(now) {
 		e.keepAll(cargo)
 		return e.lastError()
 	}
 	outcome := e.deliver(a, cargo)
+	outcome.missing = e.missing()
 	e.calm.after(outcome.worst, time.Now())
 	e.stats.pushed(outcome, now, time.Since(now))
 	return outcome.err()
+}
+
+// overdueIntervals is for how many intervals a push may be under way before it counts as failing.
+const overdueIntervals = 2
+
+// missing returns why what was collected is not all that there is, nil when it is.
+func (e *pushExporter) missing() error {
+	var errs []error
+	for _, source := range e.sources {
+		errs = append(errs, source.missing())
+	}
+	return errors.Join(errs...)
 }
 
 // begin returns the context of one push. It has the deadline of the reader's, but not its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +19,40 @@ import (
 type pushProducer struct {
 	producer sdkmetric.Producer
 	report   func(error)
-	slot     chan struct{} // holds a token while the producer is at work
-	overdue  atomic.Bool   // it has not returned in time
+	slot     chan struct{}         // holds a token while the producer is at work
+	overdue  atomic.Bool           // it has not returned in time
+	lacking  atomic.Pointer[error] // why the latest collection lacks what the producer has; nil when it does not
 }
+
+// incomplete is the error of a producer that could give only a part of what it has, so that a push of it is no success.
+// A single metric that is left out is not that: see [leftOut].
+type incomplete struct{ error }
+
+func (i incomplete) Unwrap() error { return i.error }
+
+// without reports an error, and takes note that the collection lacks what the producer has.
+func (p *pushProducer) without(err error) {
+	p.lacking.Store(&err)
+	p.report(err)
+}
+
+// missing returns why the latest collection lacks what the producer has, nil when it does not.
+func (p *pushProducer) missing() error {
+	if err := p.lacking.Load(); err != nil {
+		return headline{*err}
+	}
+	return nil
+}
+
+// headline shows the first line of an error: the report of a panic has its stack, which is no state.
+type headline struct{ error }
+
+func (h headline) Error() string {
+	line, _, _ := strings.Cut(h.error.Error(), "\n")
+	return line
+}
+
+func (h headline) Unwrap() error { return h.error }
 
 func newPushProducer(p sdkmetric.Producer, report func(error)) *pushProducer {
 	return &pushProducer{producer: p, report: report, slot: make(chan struct{}, 1)}
@@ -38,13 +70,14 @@ type produced struct {
 
 // Produce implements [sdkmetric.Producer].
 func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	p.lacking.Store(nil)
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
 	if !p.enter(ctx) {
-		p.report(errProducerBusy)
+		p.without(errProducerBusy)
 		return nil, nil
 	}
 	result := make(chan produced, 1)
@@ -58,15 +91,24 @@ func (p *pushProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, 
 	}()
 	select {
 	case r := <-result:
-		for _, err := range each(r.err) {
-			p.report(err)
-		}
+		p.note(r)
 		return r.scopes, nil
 	case <-ctx.Done():
 		// Reported also when it was canceled: what this collection lacks must not be taken for gone.
 		p.overdue.Store(errors.Is(ctx.Err(), context.DeadlineExceeded))
-		p.report(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
+		p.without(fmt.Errorf("collect: a producer did not return in time: %w", context.Cause(ctx)))
 		return nil, nil
+	}
+}
+
+// note reports what a producer's data lacks.
+func (p *pushProducer) note(r produced) {
+	nothing := r.scopes == nil && !errors.As(r.err, new(leftOut))
+	if r.err != nil && (nothing || errors.As(r.err, new(incomplete))) {
+		p.lacking.Store(&r.err)
+	}
+	for _, err := range each(r.err) {
+		p.report(err)
 	}
 }
 

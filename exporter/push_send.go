@@ -34,6 +34,7 @@ type outcome struct {
 	worst     otlpanswer.Answer // the last failure
 	unsent    []span            // what a later attempt may deliver
 	keepErr   error             // why the spool did not take it
+	missing   error             // why not everything was collected
 	probe     bool              // a preflight, which has no points
 }
 
@@ -49,7 +50,19 @@ func (t *tally) accept(points, rejected int64) {
 	t.rejected += rejected
 }
 
-func (o *outcome) failed() bool { return !o.worst.Accepted() }
+func (o *outcome) failed() bool { return !o.worst.Accepted() || o.missing != nil }
+
+// reason is why the push failed, as the backend's answer says it where there is one.
+func (o *outcome) reason() string {
+	if o.worst.Accepted() {
+		return reasonIncomplete
+	}
+	return string(o.worst.Reason)
+}
+
+// reasonIncomplete is the reason of a push that was accepted and lacks what a producer has. It stands beside those of
+// the answers.
+const reasonIncomplete = "incomplete"
 
 // due is the number of points that are still to be delivered, by nobody but the next push.
 func (o *outcome) due() int64 {
@@ -60,11 +73,18 @@ func (o *outcome) err() error {
 	if !o.failed() {
 		return nil
 	}
-	err := fmt.Errorf("push: %d of %d points not accepted: %w", o.points-o.fresh.sent-o.fresh.rejected, o.points, o.worst.Err())
-	if o.spooled > 0 {
-		err = fmt.Errorf("%w; %d points are in the spool", err, o.spooled)
+	var errs []error
+	if !o.worst.Accepted() {
+		err := fmt.Errorf("push: %d of %d points not accepted: %w", o.points-o.fresh.sent-o.fresh.rejected, o.points, o.worst.Err())
+		if o.spooled > 0 {
+			err = fmt.Errorf("%w; %d points are in the spool", err, o.spooled)
+		}
+		errs = append(errs, err)
 	}
-	return errors.Join(err, o.keepErr)
+	if o.missing != nil {
+		errs = append(errs, fmt.Errorf("push: %s: not everything was collected, and what was measured there is not sent: %w", reasonIncomplete, o.missing))
+	}
+	return errors.Join(append(errs, o.keepErr)...)
 }
 
 // request takes note of a request's answer.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 	"github.com/duotel/duotel/exporter/internal/spool"
 )
 
@@ -35,7 +36,9 @@ type PushStats struct {
 	// LastAttempt and LastSuccess are when the latest push began, and the latest that was accepted;
 	// zero when there was none.
 	LastAttempt, LastSuccess time.Time
-	// LastReason and LastError say why the latest push failed; empty when it did not.
+	// LastReason and LastError say why the latest push failed, or why one that has not ended counts as failing; empty
+	// when it did not. The reason is what the backend's answer means, or "incomplete" where the push was accepted and lacks
+	// what a producer has.
 	LastReason, LastError string
 	// LastWarning is what the latest partial success said.
 	LastWarning string
@@ -46,7 +49,8 @@ type PushStats struct {
 	// Pushes and Requests count what was tried. A push takes one request, or more when it is cut into
 	// batches or tried again.
 	Pushes, Requests int64
-	// AmbiguousRequests got no answer, though the backend may have taken them. They were sent again.
+	// AmbiguousRequests may have been taken by the backend, which nobody can tell: no answer came, and they were sent
+	// again; or one came over gRPC that is too large to be read, and they were not.
 	AmbiguousRequests int64
 	// PointsSent were accepted, PointsRejected refused by a partial success. PointsLost will never
 	// arrive: too large for the backend by themselves, or still unsent at Shutdown.
@@ -200,7 +204,7 @@ func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func
 
 func (s *pushStats) noteFailure(o *outcome) (say func()) {
 	st := &s.stats
-	reason := string(o.worst.Reason)
+	reason := o.reason()
 	changed := st.State != PushStopped && (st.State != PushFailing || st.LastReason != reason)
 	st.ConsecutiveFailures++
 	st.Failures[reason]++
@@ -209,11 +213,33 @@ func (s *pushStats) noteFailure(o *outcome) (say func()) {
 	if !changed {
 		return nil
 	}
-	line := []any{"reason", reason, "detail", o.worst.Detail, "endpoint", st.Endpoint}
+	detail := o.worst.Detail
+	if o.worst.Accepted() {
+		detail = o.missing.Error()
+	}
+	line := []any{"reason", reason, "detail", detail, "endpoint", st.Endpoint}
 	if advice := o.worst.Advice(); advice != "" {
 		line = append(line, "fix", advice)
 	}
 	return func() { s.logger.Warn("push: failing", line...) }
+}
+
+// overdue takes note of a push that began long ago and has not ended. It is no outcome: what becomes of the push is
+// counted when it ends, and the state is one of failure until then.
+func (s *pushStats) overdue(began time.Time) {
+	const reason = string(otlpanswer.Timeout)
+	s.mu.Lock()
+	st := &s.stats
+	changed := st.State != PushStopped && (st.State != PushFailing || st.LastReason != reason)
+	if changed {
+		st.LastReason, st.LastError = reason, "push: the one that began at "+began.Format(time.RFC3339)+" has not ended"
+		s.enter(PushFailing)
+	}
+	endpoint := st.Endpoint
+	s.mu.Unlock()
+	if changed {
+		s.logger.Warn("push: failing", "reason", reason, "detail", "a push has not ended for "+time.Since(began).Round(time.Millisecond).String(), "endpoint", endpoint)
+	}
 }
 
 func (s *pushStats) noteSuccess(o *outcome, at time.Time) (say func()) {
@@ -246,13 +272,14 @@ func (s *pushStats) enter(state PushState) {
 	}
 }
 
-// stopped counts what the last push left unsent as lost. Calls after the first change nothing.
-func (s *pushStats) stopped() {
+// stopped counts what the last push left unsent as lost, and returns it. Calls after the first change nothing.
+func (s *pushStats) stopped() (lost int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stats.State == PushStopped {
-		return
+		return s.due
 	}
 	s.stats.PointsLost += s.due
 	s.enter(PushStopped)
+	return s.due
 }

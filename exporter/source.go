@@ -159,6 +159,24 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	return snap, nil
 }
 
+// withoutCallbacks returns what the attachments have, in memory of its own. It may run beside a collection that hangs.
+func (s *Source) withoutCallbacks() []metricdata.ScopeMetrics {
+	var all []metricdata.ScopeMetrics
+	for _, a := range s.attached {
+		a.Settle()
+		var own []metricdata.ScopeMetrics
+		if err := a.ProduceInto(context.Background(), &own); err != nil {
+			s.failed(err)
+			continue
+		}
+		all = joinScopes(all, own)
+	}
+	if s.cfg.Rewrite != nil {
+		all = s.cfg.Rewrite(all)
+	}
+	return all
+}
+
 // joinScopes returns both, each scope once. It changes neither, because their memory is used again.
 func joinScopes(a, b []metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
 	out := slices.Grow(slices.Clone(a), len(b))
@@ -227,11 +245,22 @@ type sourceProducer struct {
 	lent *Snapshot
 }
 
-// Produce implements [sdkmetric.Producer].
+// Produce implements [sdkmetric.Producer]. Where a callback hangs, everything that needs no callback is given beside
+// the error, while there is still time to send it.
 func (p *sourceProducer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	snap, err := p.source.CollectFresh(ctx)
-	if err != nil {
+	waiting := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
+		defer cancel()
+	}
+	snap, err := p.source.CollectFresh(waiting)
+	if errors.Is(err, ErrShutdown) {
 		return nil, err
+	}
+	if err != nil {
+		p.lend(nil)
+		return filterScopes(p.source.withoutCallbacks(), p.filter), incomplete{err}
 	}
 	p.lend(snap)
 	return filterScopes(snap.Scopes, p.filter), nil

@@ -181,14 +181,12 @@ func (s *SDK) ForceFlush(ctx context.Context) error {
 }
 
 // Shutdown makes /metrics answer 503, pushes a last time, and releases everything, within ctx's
-// deadline or else [DefaultShutdownTimeout], whatever hangs. The error says what was lost. Calls
+// deadline or else [DefaultShutdownTimeout], whatever hangs. A context that is over already, as that of
+// signal.NotifyContext is, gives the last push [exporter.ShutdownGrace]. The error says what was lost. Calls
 // after the first wait for it, within their own deadline, and return what it returned.
 func (s *SDK) Shutdown(ctx context.Context) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultShutdownTimeout)
-		defer cancel()
-	}
+	ctx, cancel := exporter.ShutdownContext(ctx, DefaultShutdownTimeout)
+	defer cancel()
 	if s.stopping.CompareAndSwap(false, true) {
 		defer close(s.stopped)
 		s.stopErr = s.shutdown(ctx)
@@ -208,7 +206,7 @@ func (s *SDK) shutdown(ctx context.Context) error {
 		s.cancelPreflight()
 	}
 	errs := s.shutdownExits(ctx)
-	s.running.Wait()
+	errs = append(errs, s.awaitPreflight(ctx))
 	if s.source != nil {
 		errs = append(errs, s.source.Shutdown(ctx))
 	}
@@ -218,6 +216,21 @@ func (s *SDK) shutdown(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// awaitPreflight waits for the goroutine of the preflight, which has been canceled.
+func (s *SDK) awaitPreflight(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.running.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("shutdown: the preflight has not ended: %w", context.Cause(ctx))
+	}
 }
 
 // shutdownExits closes all of them at once: one that hangs must not take the time of the others.

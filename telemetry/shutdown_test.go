@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/duotel/duotel/telemetry"
 	"github.com/duotel/duotel/telemetry/telemetrytest"
@@ -180,4 +182,39 @@ func statusOf(url string) int {
 	}
 	defer res.Body.Close()
 	return res.StatusCode
+}
+
+// F33: the context that a signal has canceled is what people have at hand, and what was measured goes out all the same.
+func TestShutdownWithTheContextOfASignal(t *testing.T) {
+	backend := telemetrytest.NewBackend(t)
+	sdk, log := newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Interval: time.Hour}})
+	must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 3)
+	signaled, stop := context.WithCancel(t.Context())
+	stop()
+	if err := sdk.Shutdown(signaled); err != nil {
+		t.Errorf("%v\n%s", err, log)
+	}
+	if got := backend.Sum("jobs", nil); got != 3 {
+		t.Errorf("%v counts arrived, want 3", got)
+	}
+}
+
+// F33: a callback that hangs costs its own instrument. The last push has the counters, and says what it lacks.
+func TestShutdownWhileACallbackHangs(t *testing.T) {
+	backend := telemetrytest.NewBackend(t)
+	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Interval: time.Hour}})
+	meter := sdk.MeterProvider().Meter("app")
+	must(meter.Int64Counter("jobs")).Add(t.Context(), 3)
+	hang := make(chan struct{})
+	must(meter.Int64ObservableGauge("stuck", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { <-hang; return nil })))
+	t.Cleanup(func() { close(hang) })
+	if err := shutdownBy(t, sdk, 2*time.Second); err == nil || !strings.Contains(err.Error(), "incomplete") {
+		t.Errorf("Shutdown = %v; want to be told what is missing", err)
+	}
+	if got := backend.Sum("jobs", nil); got != 3 {
+		t.Errorf("%v counts arrived, want 3", got)
+	}
+	if s := sdk.Status().Push; s.LastReason != "incomplete" || !s.LastSuccess.IsZero() && s.PointsSent == 0 {
+		t.Errorf("%+v", s)
+	}
 }

@@ -28,13 +28,15 @@ type Answer struct {
 	Ambiguous bool
 	// Bytes is the size of the request's body as it was sent.
 	Bytes int64
+	// Final reports that the backend did not ask for the request again, where its reason alone would allow to send it.
+	Final bool
 }
 
 // Accepted reports whether the backend took the request, in whole or, see Rejected, in part.
 func (a Answer) Accepted() bool { return a.Reason == "" }
 
 // Retryable reports whether sending the same request again may succeed.
-func (a Answer) Retryable() bool { return reasons[a.Reason].retryable }
+func (a Answer) Retryable() bool { return reasons[a.Reason].retryable && !a.Final }
 
 // Advice is what to look at when a person has to act; empty when waiting is enough.
 func (a Answer) Advice() string { return reasons[a.Reason].advice }

@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"syscall"
+
+	"golang.org/x/net/http2"
 )
 
 // FromError says what it means that a request got no answer. A failure to connect is never
@@ -45,11 +48,19 @@ func faultReason(err error) Reason {
 	case errors.Is(err, context.Canceled):
 		return Canceled
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), isStreamReset(err):
 		return Reset
 	default:
 		return Network
 	}
+}
+
+// isStreamReset recognises how HTTP/2 ends a request without an answer: a reset of its stream, or of the connection.
+// net/http's own types are not exported, and the second kind has no type at all.
+func isStreamReset(err error) bool {
+	var stream http2.StreamError
+	return errors.As(err, &stream) || strings.Contains(err.Error(), "http2: server sent GOAWAY") ||
+		strings.Contains(err.Error(), "http2: client connection")
 }
 
 func isDNS(err error) bool {

@@ -25,8 +25,25 @@ func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error) Ans
 			}
 		}
 	}
+	// The specification: exhausted resources may be tried again only when the server says when.
+	a.Final = s.Code() == codes.ResourceExhausted && a.RetryAfter == 0 && !hasRetryInfo(s)
 	a.Ambiguous = grpcAmbiguous(s, a.Reason)
 	return a
+}
+
+// Unread is an answer that arrived and that grpc-go did not hand on, because it is larger than a client takes. The
+// backend has dealt with the request; with what outcome is not known.
+func Unread(err error) Answer {
+	return Answer{Ambiguous: true, Warning: "an answer came that is too large to be read: " + FirstLine([]byte(status.Convert(err).Message()))}
+}
+
+func hasRetryInfo(s *status.Status) bool {
+	for _, detail := range s.Details() {
+		if _, ok := detail.(*errdetails.RetryInfo); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // cutOff reports whether the other side, mostly a proxy whose backend is gone, ended the call without a
@@ -54,7 +71,7 @@ func grpcReason(s *status.Status) Reason {
 	case codes.DeadlineExceeded:
 		return Timeout
 	case codes.Canceled:
-		return Canceled
+		return Canceled // the caller knows whether it was us; see Elsewhere
 	case codes.Aborted, codes.OutOfRange, codes.DataLoss:
 		return Unavailable
 	case codes.Unavailable:
@@ -64,6 +81,15 @@ func grpcReason(s *status.Status) Reason {
 	default:
 		return ServerError
 	}
+}
+
+// Elsewhere is an answer whose CANCELED was not asked for by this side: the backend, or a proxy, gave the call up.
+// The specification lets it be sent again; whether it was taken is not known.
+func (a Answer) Elsewhere() Answer {
+	if a.Reason == Canceled {
+		a.Reason = Unavailable
+	}
+	return a
 }
 
 // exhausted tells a message over the size limit, which grpc-go and the backends report with the same

@@ -1,6 +1,7 @@
 package otlpanswer
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,15 +22,17 @@ const longestBody = 64 << 10
 
 // FromHTTP reads resp and says what it means. It does not close the body. now is the time against
 // which a Retry-After date is measured.
+//
+// The status decides: a body that is too long, is cut off or does not come in time takes nothing from it. A request
+// that was accepted must not be sent again, and one that was refused was not taken.
 func FromHTTP(resp *http.Response, now time.Time) Answer {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, longestBody))
-	if err != nil {
-		a := FromError(err)
-		a.Ambiguous = true
-		return a
+	if resp.StatusCode < 200 {
+		// 101 turns the connection into something else, whose bytes are no answer and may never end.
+		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, nil)}
 	}
-	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
-		return success(resp, body)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, longestBody+1))
+	if resp.StatusCode <= 299 {
+		return success(resp, body, err)
 	}
 	return Answer{
 		Reason:     httpReason(resp.StatusCode),
@@ -40,7 +43,10 @@ func FromHTTP(resp *http.Response, now time.Time) Answer {
 
 // success reads a 2xx. The specification asks for the request's content type; backends send others,
 // or none, and the body decides.
-func success(resp *http.Response, body []byte) Answer {
+func success(resp *http.Response, body []byte, readErr error) Answer {
+	if readErr != nil || len(body) > longestBody {
+		return unread(resp, body, readErr)
+	}
 	if len(body) == 0 {
 		return Answer{}
 	}
@@ -49,6 +55,19 @@ func success(resp *http.Response, body []byte) Answer {
 		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body)}
 	}
 	return partial(message)
+}
+
+// unread is a 2xx whose body could not be read to its end. The request was taken, unless it is a web page that
+// begins there, and what else the body says, such as a partial success, is not known.
+func unread(resp *http.Response, body []byte, err error) Answer {
+	media := mediaType(resp)
+	if strings.Contains(media, "html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body)}
+	}
+	if err == nil {
+		return Answer{Warning: fmt.Sprintf("accepted with an answer of more than %d bytes, which was not read", longestBody)}
+	}
+	return Answer{Warning: "accepted with an answer that could not be read to its end: " + FirstLine([]byte(bare(err).Error()))}
 }
 
 func decode(media string, body []byte, into proto.Message) error {

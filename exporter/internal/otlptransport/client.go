@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -60,6 +61,8 @@ type call struct {
 	body   []byte
 	answer otlpanswer.Answer
 	done   bool
+	// header and trailer say what of an answer over gRPC has arrived. The connection's own goroutine sets them.
+	header, trailer atomic.Bool
 }
 
 type callKey struct{}

@@ -13,11 +13,13 @@ import (
 	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
@@ -70,7 +72,7 @@ func (c *grpcClient) dialOptions() (target string, options []grpc.DialOption) {
 		grpc.WithUserAgent(c.cfg.UserAgent),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithStatsHandler(byteCounter{}),
+		grpc.WithStatsHandler(callObserver{}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: c.cfg.Timeout,
@@ -146,22 +148,38 @@ func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req,
 	err := c.conn.invoke(metadata.NewOutgoingContext(ctx, c.metadata), method, req, reply, options)
 	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
 	a := otlpanswer.FromGRPC(response, err)
+	switch {
+	case status.Code(err) == codes.ResourceExhausted && sent.header.Load() && !sent.trailer.Load():
+		// The same code and text as a backend's own limit, but the answer has begun and no status of the backend's came.
+		a = otlpanswer.Unread(err)
+	case ctx.Err() == nil:
+		a = a.Elsewhere()
+	}
 	a.Bytes = sent.answer.Bytes
 	a.Ambiguous = a.Ambiguous && a.Bytes > 0 // otherwise there was no connection to send it on
 	return a
 }
 
-// byteCounter notes the size of a request as it went out.
-type byteCounter struct{}
+// callObserver notes the size of a request as it went out, and what came of the answer.
+type callObserver struct{}
 
-func (byteCounter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (byteCounter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (byteCounter) HandleConn(context.Context, stats.ConnStats)                       {}
+func (callObserver) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-func (byteCounter) HandleRPC(ctx context.Context, event stats.RPCStats) {
-	out, ok := event.(*stats.OutPayload)
-	if sent := callFrom(ctx); ok && sent != nil {
-		sent.answer.Bytes = int64(out.WireLength)
+func (callObserver) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (callObserver) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (callObserver) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	sent := callFrom(ctx)
+	if sent == nil {
+		return
+	}
+	switch e := event.(type) {
+	case *stats.OutPayload:
+		sent.answer.Bytes = int64(e.WireLength)
+	case *stats.InHeader:
+		sent.header.Store(true)
+	case *stats.InTrailer:
+		sent.trailer.Store(true)
 	}
 }
 

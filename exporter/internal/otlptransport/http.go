@@ -127,6 +127,8 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 		return a
 	}
 	defer resp.Body.Close()
+	// The transport ends a body with its context, but not that of a connection that became something else.
+	defer context.AfterFunc(ctx, func() { _ = resp.Body.Close() })()
 	a := otlpanswer.FromHTTP(resp, time.Now())
 	a.Bytes = req.ContentLength
 	return a
