@@ -4,6 +4,7 @@
 GO       ?= go
 TOOL     := $(GO) tool -modfile=tools/go.mod
 FUZZTIME ?= 10s
+CROSS    ?= linux/386 windows/amd64 plan9/amd64 js/wasm
 
 .DEFAULT_GOAL := help
 
@@ -20,13 +21,17 @@ test: ## Run the tests
 	$(GO) test ./...
 
 .PHONY: check
-check: lint race ## Everything that must be clean before a commit: lint, then the tests with -race
+check: lint cross race ## Everything that must be clean before a commit: lint, other systems, then the tests with -race
 
 .PHONY: lint
 lint: ## Formatting, vet, staticcheck and a tidy go.mod; changes nothing
 	@out=$$($(TOOL) gofumpt -l .); [ -z "$$out" ] || { echo "not formatted (make fmt): $$out"; exit 1; }
 	$(GO) vet ./... && $(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
+
+.PHONY: cross
+cross: ## Build the library for other systems (CROSS="os/arch ...")
+	@for s in $(CROSS); do echo "$$s"; CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build $$($(GO) list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/) || exit 1; done
 
 .PHONY: race
 race: ## Run the tests with the race detector

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"syscall"
 )
 
 // failures are the values of error.type for requests that got no response, in the order in which they
@@ -19,7 +18,7 @@ var failures = []struct {
 	{"canceled", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{"timeout", isTimeout},
 	{"dns", as[*net.DNSError]},
-	{"connection_refused", func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
+	{"connection_refused", func(err error) bool { return errors.Is(err, errRefused) }},
 	{"connection_reset", isReset},
 	{"tls", isTLS},
 }
@@ -45,7 +44,7 @@ func isTimeout(err error) bool {
 }
 
 func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+	return errors.Is(err, errReset) || errors.Is(err, errPipe) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/prometheus/exporter-toolkit/web"
 )
 
 // The defaults of the OpenTelemetry specification's Prometheus exporter.
@@ -44,8 +42,7 @@ func openListener(cfg ListenerConfig, handler http.Handler, ready func() error, 
 	l := &listener{net: bound, server: newListenerServer(listenerMux(handler, ready), logger), done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
-		flags := &web.FlagConfig{WebConfigFile: &cfg.WebConfigFile}
-		if err := web.Serve(bound, l.server, flags, logger); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(bound, l.server, cfg.WebConfigFile, logger); !errors.Is(err, http.ErrServerClosed) {
 			logger.Error("telemetry: the listener stopped", "address", bound.Addr().String(), "error", err)
 		}
 	}()

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/prometheus/exporter-toolkit/web"
-
 	"github.com/duotel/duotel/exporter"
 )
 
@@ -191,7 +189,7 @@ func (c ListenerConfig) check() []problem {
 		file.wrong = "protects a listener, and none is asked for: set OTEL_EXPORTER_PROMETHEUS_PORT"
 		problems = append(problems, file)
 	}
-	if err := web.Validate(c.WebConfigFile); err != nil {
+	if err := validateWebConfig(c.WebConfigFile); err != nil {
 		file.wrong = yamlSnippet.ReplaceAllString(err.Error(), notShown)
 		problems = append(problems, file)
 	}

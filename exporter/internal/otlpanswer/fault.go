@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"syscall"
 
 	"golang.org/x/net/http2"
 )
@@ -41,13 +40,13 @@ func faultReason(err error) Reason {
 		return DNS
 	case isTLS(err):
 		return TLS
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errRefused):
 		return Refused
 	case isTimeout(err):
 		return Timeout
 	case errors.Is(err, context.Canceled):
 		return Canceled
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+	case errors.Is(err, errReset), errors.Is(err, errPipe),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), isStreamReset(err):
 		return Reset
 	default:

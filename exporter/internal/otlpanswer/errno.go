@@ -1,0 +1,12 @@
+//go:build !plan9
+
+package otlpanswer
+
+import "syscall"
+
+// What an operating system says of a connection.
+const (
+	errRefused = syscall.ECONNREFUSED
+	errReset   = syscall.ECONNRESET
+	errPipe    = syscall.EPIPE
+)

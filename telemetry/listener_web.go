@@ -1,0 +1,19 @@
+//go:build !plan9
+
+package telemetry
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/exporter-toolkit/web"
+)
+
+// validateWebConfig reads a web configuration file and returns what is wrong with it.
+func validateWebConfig(file string) error { return web.Validate(file) }
+
+// serve answers requests, as a web configuration file asks for if there is one, until the server is shut down.
+func serve(l net.Listener, server *http.Server, webConfigFile string, logger *slog.Logger) error {
+	return web.Serve(l, server, &web.FlagConfig{WebConfigFile: &webConfigFile}, logger)
+}
