@@ -16,6 +16,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/duotel/duotel/exporter/internal/spool"
 )
 
 // Defaults of [PushConfig], from the OpenTelemetry specification's environment variables.
@@ -59,13 +61,16 @@ type PushConfig struct {
 	// MaxExportBatchSize is the most data points in one request. Default 0: no limit, or the one of a
 	// backend that is known for it.
 	MaxExportBatchSize int
-	// SpoolDir, when set, is a directory that keeps what could not be sent, for later or for the next
-	// process. It is made if need be, and may be shared.
+	// SpoolDir, when set, is a directory that keeps what a push could not deliver, for the next push or the next
+	// process; not what was refused for what is in it, which would be refused again. It is made if need be, and
+	// may be shared, with other processes and other files.
 	SpoolDir string
 	// SpoolMaxBytes bounds the spool; the oldest is dropped. Default 64 MiB.
 	SpoolMaxBytes int64
 	// SpoolMaxAge bounds how long something is kept in the spool. Default 24 h.
 	SpoolMaxAge time.Duration
+	// disk is where SpoolDir is, for tests. Default: the operating system's.
+	disk spool.Disk
 	// Resource describes the sender. Default: empty.
 	Resource *resource.Resource
 	// Producers give the data. One that fails, panics or hangs is reported and left out of that push.

@@ -8,7 +8,7 @@ import (
 	"github.com/duotel/duotel/exporter/internal/spool"
 )
 
-// deliver sends what the spool holds, then c. What cannot be sent goes to the spool if there is one.
+// deliver sends what the spool holds, then c. What a later push may deliver goes to the spool if there is one.
 func (e *pushExporter) deliver(a attempt, c *cargo) *outcome {
 	o := &outcome{points: c.all().size()}
 	if e.replay(a, o) {
@@ -32,8 +32,8 @@ func (e *pushExporter) replay(a attempt, o *outcome) (proceed bool) {
 		proceed = len(rest.Body) == 0
 		return rest
 	})
-	if err != nil && !errors.Is(err, spool.ErrBusy) {
-		e.stats.collectFailed(err)
+	if !errors.Is(err, spool.ErrBusy) {
+		o.spoolErr = err
 	}
 	return proceed
 }

@@ -35,6 +35,7 @@ type outcome struct {
 	unsent    []span            // what a later attempt may deliver
 	keepErr   error             // why the spool did not take it
 	missing   error             // why not everything was collected
+	spoolErr  error             // the first thing that went wrong with the spool
 	probe     bool              // a preflight, which has no points
 }
 

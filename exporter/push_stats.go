@@ -50,10 +50,12 @@ type PushStats struct {
 	// batches or tried again.
 	Pushes, Requests int64
 	// AmbiguousRequests may have been taken by the backend, which nobody can tell: no answer came, and they were sent
-	// again; or one came over gRPC that is too large to be read, and they were not.
+	// again; or one came over gRPC that is too large to be read, and they were not; or they were sent out of the spool
+	// and could not be removed from it, so that the next process sends them again.
 	AmbiguousRequests int64
 	// PointsSent were accepted, PointsRejected refused by a partial success. PointsLost will never
-	// arrive: too large for the backend by themselves, or still unsent at Shutdown.
+	// arrive: too large for the backend by themselves, unsent at Shutdown and not in the spool, dropped by the
+	// spool, or refused out of it.
 	PointsSent, PointsRejected, PointsLost int64
 	// Bytes is the size of all request bodies as they were sent.
 	Bytes int64
@@ -61,12 +63,16 @@ type PushStats struct {
 	Duration time.Duration
 	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped, and
 	// what the backend will never take out of it, is part of PointsLost. SpoolRequests and SpoolBytes
-	// wait in it, of all processes that share it.
+	// wait in it, of all processes that share it, as of the latest push.
 	PointsSpooled, PointsReplayed int64
 	SpoolRequests                 int
 	SpoolBytes                    int64
-	// SpoolCorrupt counts files in the spool that were set aside.
+	// SpoolCorrupt counts files that are named like a request of the spool and are none. They are set aside.
 	SpoolCorrupt int64
+	// SpoolError is why the spool did not work in the latest push; empty when it did. SpoolFailures counts
+	// such pushes.
+	SpoolError    string
+	SpoolFailures int64
 	// CollectErrors counts what went wrong before a push: producers that failed and were left out, and what
 	// gatherers of a [NewBridge] could not give, once per push.
 	CollectErrors int64
@@ -115,8 +121,10 @@ func (s *pushStats) read() PushStats {
 	out := s.snapshot()
 	if s.spool != nil {
 		out.SpoolRequests, out.SpoolBytes = s.spool.Usage()
-		out.SpoolCorrupt = s.spool.Corrupt()
-		out.PointsLost += s.spool.Dropped().Points
+		counts := s.spool.Counts()
+		out.SpoolCorrupt = counts.Corrupt
+		out.PointsLost += counts.DroppedPoints
+		out.AmbiguousRequests += counts.Ambiguous
 	}
 	return out
 }

@@ -88,9 +88,10 @@ type PushConfig struct {
 	ExportTimeout time.Duration
 	// MaxExportBatchSize is the most data points in one request. Default 0, no limit.
 	MaxExportBatchSize int
-	// SpoolDir is a directory for what could not be sent when the process stops or while the backend is
-	// down for long; the next start sends it first (DUOTEL_PUSH_SPOOL_DIR). Headers are never written.
-	// Several processes may share one. Default: none, such data is lost.
+	// SpoolDir is a directory for what a push could not deliver, unless it was refused for what is in it
+	// (DUOTEL_PUSH_SPOOL_DIR). The next push sends it first, of this process or of the next. Headers are never
+	// written. Several processes may share one, and it may hold other files. Default: none, and what is unsent
+	// when the process stops is lost.
 	SpoolDir string
 }
 

@@ -136,8 +136,8 @@ var variables = []variable{
 	},
 	{
 		keys: []string{"DUOTEL_PUSH_SPOOL_DIR"}, field: "Push.SpoolDir",
-		meaning: "A directory for what could not be sent when the process stops, or while the backend is down for long. The next start sends it first. Several processes may share it.",
-		allowed: "a directory that can be written to; it is made if it is not there", unset: "none: such data is lost",
+		meaning: "A directory for what a push could not deliver, unless it was refused for what is in it. The next push sends it first, of this process or, after a restart, of the next. Several processes may share it, and it may hold other files.",
+		allowed: "a directory that can be written to; it is made if it is not there", unset: "none: what is unsent when the process stops is lost",
 		set: setText(func(c *Config) *string { return &c.Push.SpoolDir }),
 	},
 	{

@@ -21,7 +21,7 @@ func TestPromlint(t *testing.T) {
 			sdk := wide(t, names)
 			page := scrape(sdk.MetricsHandler()).Body.String()
 			for _, want := range []string{
-				"duotel_push_failures_total{", "duotel_push_last_success_timestamp_seconds{", "duotel_push_spool_size_bytes{", "duotel_push_lost_series_total{",
+				"duotel_push_failures_total{", "duotel_push_last_success_timestamp_seconds{", "duotel_push_spool_size_bytes{", "duotel_push_spool_failures_total{", "duotel_push_lost_series_total{",
 				"otel_sdk_exporter_metric_data_point_exported_total{", "duotel_scrape_io_bytes_total{", "duotel_cardinality_used{",
 				"duotel_callback_failures_total{", "http_client_request_duration_seconds_bucket{", "duotel_http_server_active_streams{", "duotel_http_server_stream_duration_seconds_bucket{",
 			} {

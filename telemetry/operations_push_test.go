@@ -141,11 +141,14 @@ var spooled = map[string]func(*scene){
 		backend.Default(telemetrytest.Accept())
 		s.pushed(cfg)
 	},
-	"a file is damaged": func(s *scene) {
+	"a file is damaged, or far too large": func(s *scene) {
 		backend, cfg := s.spool()
 		for _, file := range must(filepath.Glob(filepath.Join(cfg.SpoolDir, "*.otlp"))) {
 			s.done(os.WriteFile(file, []byte("rubbish"), 0o600))
 		}
+		large := filepath.Join(cfg.SpoolDir, "duotel-9000000000000000000-0000000001-0123456789abcdef.otlp")
+		s.done(os.WriteFile(large, nil, 0o600))
+		s.done(os.Truncate(large, 3<<30))
 		backend.Default(telemetrytest.Accept())
 		s.done(s.sdk.ForceFlush(s.Context()))
 	},
@@ -153,6 +156,13 @@ var spooled = map[string]func(*scene){
 		backend, dir := telemetrytest.NewBackend(s), filepath.Join(s.TempDir(), "spool")
 		backend.Default(outage)
 		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: dir}, func() { s.done(os.RemoveAll(dir)) })
+	},
+	"it can be written to again": func(s *scene) {
+		backend, dir := telemetrytest.NewBackend(s), filepath.Join(s.TempDir(), "spool")
+		backend.Default(outage)
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: dir}, func() { s.done(os.RemoveAll(dir)) })
+		s.done(os.Mkdir(dir, 0o700))
+		s.failed(s.sdk.ForceFlush(s.Context()))
 	},
 }
 
@@ -197,10 +207,24 @@ func (s *scene) stopped(within time.Duration) {
 	s.failed(s.sdk.Shutdown(ctx))
 }
 
+// refusedWithSpool is a shutdown whose last push is refused, of a process that has a spool.
+func (s *scene) refusedWithSpool(status int) {
+	backend := telemetrytest.NewBackend(s)
+	backend.Default(telemetrytest.Status(status))
+	s.start(telemetry.Config{Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), SpoolDir: s.TempDir()}})
+	s.stopped(time.Minute)
+}
+
 var stopping = map[string]func(*scene){
 	"the backend refuses the last push": func(s *scene) {
 		answered(telemetrytest.Status(http.StatusUnauthorized))(s)
 		s.stopped(time.Minute)
+	},
+	"the backend refuses the last push, and there is a spool": func(s *scene) {
+		s.refusedWithSpool(http.StatusUnauthorized)
+	},
+	"the backend refuses what is in the last push": func(s *scene) {
+		s.refusedWithSpool(http.StatusBadRequest)
 	},
 	"the backend hangs": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)

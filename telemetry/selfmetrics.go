@@ -103,6 +103,7 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 	b.counter("duotel.push.collect.failures", "{failure}", "Producers and client_golang collectors that failed before a push and were left out of it.", func(observe observeInt) { observe(stats().CollectErrors) })
 	b.counter("duotel.push.lost_series", "{series}", "Series of which a delta could not carry everything.", func(observe observeInt) { observe(stats().SeriesLost) })
 	b.gauge("duotel.push.spool.size", "By", "Bytes that wait in the spool.", func(observe observeFloat) { observe(float64(stats().SpoolBytes)) })
+	b.counter("duotel.push.spool.failures", "{push}", "Pushes in which the spool could not be read, written to or emptied.", func(observe observeInt) { observe(stats().SpoolFailures) })
 	b.gauge("duotel.push.consecutive_failures", "{push}", "Failed pushes since the last success.", func(observe observeFloat) { observe(float64(stats().ConsecutiveFailures)) })
 	b.gauge("duotel.push.last_success.timestamp", "s", "Unix time of the last push that was accepted; absent before the first.", func(observe observeFloat) {
 		if t := stats().LastSuccess; !t.IsZero() {

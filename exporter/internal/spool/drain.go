@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 )
 
 // Request is what is kept: bytes, and how many data points they hold.
@@ -18,41 +16,72 @@ type Request struct {
 // which takes its place and ends the draining; or the zero Request when there is nothing more to do
 // with it, which removes it. No other process drains meanwhile: then Drain returns [ErrBusy]. Corrupt
 // files are set aside, and requests that are too old dropped. left reports whether requests remain.
+//
+// What goes wrong with one file does not keep the others: Drain goes on and returns the first error. A request that was
+// sent and cannot be removed is not handed out again by this Spool; nor is the part of one that was sent.
 func (s *Spool) Drain(send func(Request) (rest Request)) (left bool, err error) {
-	all := s.entries()
-	if len(all) == 0 {
-		return false, nil
-	}
-	unlock, err := s.lock()
+	found, err := s.look()
 	if err != nil {
-		return true, err
+		return true, fmt.Errorf("spool: %w", err)
+	}
+	writable := s.recovered()
+	if len(found.requests) == 0 {
+		return false, writable
+	}
+	unlock, err := s.disk.Lock(lockName)
+	if err != nil {
+		return true, fmt.Errorf("spool: %w", err)
 	}
 	defer unlock()
-	s.sweep()
-	for _, e := range s.expire(s.entries()) {
-		kept, err := s.handOut(e, send)
-		if kept || err != nil {
-			return true, err
+	s.sweep(found)
+	young, err := s.expire(found.requests)
+	left, drained := s.handOutAll(young, send)
+	for _, err := range []error{err, drained} {
+		if err != nil {
+			return true, fmt.Errorf("spool: %w", err)
 		}
 	}
-	return false, nil
+	return left, writable
+}
+
+func (s *Spool) handOutAll(all []entry, send func(Request) Request) (left bool, first error) {
+	for _, e := range all {
+		kept, err := s.handOut(e, send)
+		if first == nil {
+			first = err
+		}
+		if kept {
+			return true, first
+		}
+	}
+	return false, first
 }
 
 func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err error) {
-	request, err := s.read(e)
+	before, tried := s.handledBefore(e)
+	request := before.rest
+	switch {
+	case before.corrupt:
+		return false, s.setAside(e)
+	case tried && before.sent():
+		return false, s.remove(e)
+	case !tried:
+		request, err = s.read(e.name)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		s.forget(e)
 		return false, nil
 	case errors.Is(err, errCorrupt):
 		return false, s.setAside(e)
 	case err != nil:
-		return true, fmt.Errorf("spool: %w", err)
+		return false, err
 	}
 	rest := send(request)
-	switch len(rest.Body) {
-	case 0:
+	switch {
+	case len(rest.Body) == 0:
 		return false, s.remove(e)
-	case len(request.Body):
+	case len(rest.Body) == len(request.Body) && !tried:
 		return true, nil
 	default:
 		return true, s.replace(e, rest)
@@ -62,32 +91,32 @@ func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err err
 // replace puts what is left of a request in its place, unless another process needed the room meanwhile and
 // counted it as dropped.
 func (s *Spool) replace(e entry, rest Request) error {
-	if _, err := os.Stat(filepath.Join(s.dir, e.name)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.points(e.name); errors.Is(err, fs.ErrNotExist) {
+		s.forget(e)
 		return nil
 	}
-	if err := s.write(e.name, encode(rest)); err != nil {
-		return fmt.Errorf("spool: a request of which a part was sent cannot be replaced and will be sent again: %w", err)
+	content := encode(rest)
+	err := s.write(e.name, content)
+	s.wrote(err)
+	if err == nil {
+		err = s.disk.Sync()
 	}
-	return nil
-}
-
-func (s *Spool) remove(e entry) error {
-	err := os.Remove(filepath.Join(s.dir, e.name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("spool: a request that was sent cannot be removed and will be sent again: %w", err)
-	}
-	return nil
-}
-
-// lock makes this the only process that drains. The lock ends with the process at the latest.
-func (s *Spool) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(s.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		s.handle(e, handled{rest: rest})
+		return fmt.Errorf("a request of which a part was sent cannot be replaced; the next process will send that part again: %w", err)
 	}
-	if err := tryLock(f); err != nil {
-		_ = f.Close() // nothing was written
-		return nil, err
+	s.forget(e)
+	s.add(entry{name: e.name, at: e.at, size: int64(len(content))})
+	return nil
+}
+
+// remove takes out a request that was sent.
+func (s *Spool) remove(e entry) error {
+	err := s.disk.Remove(e.name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.handle(e, handled{})
+		return fmt.Errorf("a request that was sent cannot be removed; the next process will send it again: %w", err)
 	}
-	return func() { _ = f.Close() }, nil // closing releases the lock
+	s.forget(e)
+	return nil
 }

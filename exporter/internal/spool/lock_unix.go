@@ -10,13 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// plain makes opening a pipe return at once, and opening a link an error.
+const plain = unix.O_NONBLOCK | unix.O_NOFOLLOW
+
 func tryLock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return ErrBusy
 	}
 	if err != nil {
-		return fmt.Errorf("spool: lock: %w", err)
+		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
 }
@@ -27,5 +30,9 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		err = nil // network file systems that have no such thing
+	}
+	return errors.Join(err, d.Close())
 }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// plain is nothing: there are no pipes in directories here.
+const plain = 0
+
 func tryLock(f *os.File) error {
 	flags := uint32(windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY)
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
@@ -15,7 +18,7 @@ func tryLock(f *os.File) error {
 		return ErrBusy
 	}
 	if err != nil {
-		return fmt.Errorf("spool: lock: %w", err)
+		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
 }

@@ -2,18 +2,21 @@
 //
 // A directory holds one file per request. A file appears whole or not at all: it is written under
 // another name, synced, and renamed. Its checksum is verified before it is used. The directory may be
-// shared: processes write to it independently, and one at a time takes requests out.
+// shared: processes write to it independently, and one at a time takes requests out. Others may keep
+// files there too: they are left alone, and so are folders, links and devices, whatever their names are.
+//
+// What waits is known from the latest look at the directory, which [Spool.Drain] and [Spool.Refresh] take, and
+// from what this Spool did since. So [Spool.Usage] costs nothing, and does not wait for a disk that hangs.
 //
 // Requests are opaque bytes. Nothing of how to send them, headers least of all, is stored.
 package spool
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,10 +28,6 @@ const (
 )
 
 const (
-	suffix        = ".otlp"
-	partialSuffix = ".partial"
-	corruptSuffix = ".corrupt"
-	lockName      = "duotel.lock"
 	// abandoned is how old a partial file is when its writer is taken for dead.
 	abandoned = 10 * time.Minute
 	// keptCorrupt is how many corrupt files are kept for whoever wants to look at them.
@@ -36,7 +35,7 @@ const (
 )
 
 // ErrBusy is returned by Drain while another process, or another Spool, is draining the directory.
-var ErrBusy = errors.New("spool: another process is sending from it")
+var ErrBusy = errors.New("another process is sending from it")
 
 // Config says where requests are kept, and how many.
 type Config struct {
@@ -48,25 +47,65 @@ type Config struct {
 	MaxAge time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+	// Disk is where Dir is. Default: the operating system's.
+	Disk Disk
 }
-
-// Dropped is what was given up.
-type Dropped struct{ Requests, Points int64 }
 
 // Spool is one process's access to a directory. It is safe for concurrent use.
 type Spool struct {
-	dir      string
+	disk     Disk
 	maxBytes int64
 	maxAge   time.Duration
 	now      func() time.Time
-	sequence atomic.Uint64
+	process  uint64 // random, a part of every name
+	sequence atomic.Uint32
+	// probeName is of the file that is written to see whether that is possible.
+	probeName string
 
-	dropped, droppedPoints, corrupt atomic.Int64
+	mu       sync.Mutex // held for memory only, never while the disk is asked
+	waiting  map[string]entry
+	bytes    int64 // of waiting
+	handled  map[string]handled
+	writeErr error // why the latest write failed
+	counts   Counts
 }
 
-// Open makes the directory ready. An error means that nothing can be written there.
+// Counts is what became of requests, since the Spool was opened.
+type Counts struct {
+	// Dropped requests, and DroppedPoints in them, had to go because of the bounds.
+	Dropped, DroppedPoints int64
+	// Corrupt is the number of files that are no requests, although they are named like one.
+	Corrupt int64
+	// Ambiguous is the number of requests that were sent, at least in part, and are in the directory all the same, because
+	// they could not be removed or replaced. This Spool does not hand them out again; the next process will.
+	Ambiguous int64
+}
+
+// entry is a file of ours.
+type entry struct {
+	name     string
+	at       time.Time // when the request was written first
+	size     int64
+	modified time.Time
+}
+
+// handled is what this process knows of a file that it could not remove, replace or set aside.
+type handled struct {
+	rest    Request // what is still to be sent; nothing when all was
+	corrupt bool
+}
+
+func (h handled) sent() bool { return !h.corrupt && len(h.rest.Body) == 0 }
+
+// Open makes the directory ready. An error means that nothing can be written there, or nothing taken out.
 func Open(cfg Config) (*Spool, error) {
-	s := &Spool{dir: cfg.Dir, maxBytes: cfg.MaxBytes, maxAge: cfg.MaxAge, now: cfg.Now}
+	s := &Spool{
+		disk: cfg.Disk, maxBytes: cfg.MaxBytes, maxAge: cfg.MaxAge, now: cfg.Now,
+		process: randomNumber(), handled: map[string]handled{},
+	}
+	if s.disk == nil {
+		s.disk = Directory(cfg.Dir)
+	}
 	if s.maxBytes <= 0 {
 		s.maxBytes = DefaultMaxBytes
 	}
@@ -76,97 +115,61 @@ func Open(cfg Config) (*Spool, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	s.probeName = s.newName() + partialSuffix
+	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	if err := s.probe(); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	s.sweep()
 	return s, nil
 }
 
-// probe fails where a request could not be written later.
-func (s *Spool) probe() error {
-	f, err := os.CreateTemp(s.dir, "probe-*"+partialSuffix)
+// randomNumber is none that another process has, for all practical purposes.
+func randomNumber() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// prepare fails where a request could not be written or taken out later. A disk that is full is no reason:
+// it may have room when it is needed, and [Spool.Put] says so if not.
+func (s *Spool) prepare() error {
+	if err := s.disk.Make(); err != nil {
+		return err
+	}
+	if err := s.probe(nil); err != nil {
+		return err
+	}
+	unlock, err := s.disk.Lock(lockName)
+	if err == nil {
+		unlock()
+	} else if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	found, err := s.look()
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	s.sweep(found)
+	return nil
 }
 
-// Dropped returns what this Spool has dropped because of the bounds.
-func (s *Spool) Dropped() Dropped {
-	return Dropped{Requests: s.dropped.Load(), Points: s.droppedPoints.Load()}
+// Counts returns what became of requests so far.
+func (s *Spool) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
 }
 
-// Corrupt returns how many files this Spool has set aside.
-func (s *Spool) Corrupt() int64 { return s.corrupt.Load() }
-
-// Usage returns how many requests wait, and their size.
+// Usage returns how many requests wait, and the size of their files. What other processes did since
+// the latest look at the directory is not in it.
 func (s *Spool) Usage() (requests int, bytes int64) {
-	for _, e := range s.entries() {
-		requests++
-		bytes += e.size
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests, bytes = len(s.waiting), s.bytes
+	for name, h := range s.handled {
+		if e, ok := s.waiting[name]; ok && (h.corrupt || h.sent()) {
+			requests--
+			bytes -= e.size
+		}
 	}
 	return requests, bytes
-}
-
-// entry is a request's file.
-type entry struct {
-	name string
-	at   time.Time
-	size int64
-}
-
-// entries lists the requests, oldest first. What is not one of ours is left alone.
-func (s *Spool) entries() []entry {
-	files, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil
-	}
-	var out []entry
-	for _, f := range files {
-		at, ok := parseName(f.Name())
-		if !ok || !f.Type().IsRegular() {
-			continue
-		}
-		if info, err := f.Info(); err == nil { // another process may have sent it meanwhile
-			out = append(out, entry{f.Name(), at, info.Size()})
-		}
-	}
-	slices.SortFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return out
-}
-
-// sweep removes what dead writers left, and old corrupt files.
-func (s *Spool) sweep() {
-	files, err := os.ReadDir(s.dir)
-	if err != nil {
-		return
-	}
-	var corrupt []string
-	for _, f := range files {
-		switch {
-		case strings.HasSuffix(f.Name(), partialSuffix):
-			if info, err := f.Info(); err == nil && s.now().Sub(info.ModTime()) > abandoned {
-				_ = os.Remove(filepath.Join(s.dir, f.Name())) // the next sweep tries again
-			}
-		case strings.HasSuffix(f.Name(), corruptSuffix):
-			corrupt = append(corrupt, f.Name())
-		}
-	}
-	for len(corrupt) > keptCorrupt {
-		_ = os.Remove(filepath.Join(s.dir, corrupt[0]))
-		corrupt = corrupt[1:]
-	}
-}
-
-// drop gives an entry up.
-func (s *Spool) drop(e entry) {
-	points := s.pointsOf(e)
-	if os.Remove(filepath.Join(s.dir, e.name)) == nil {
-		s.dropped.Add(1)
-		s.droppedPoints.Add(points)
-	}
 }

@@ -107,8 +107,8 @@ func TestTheRestOfARequestTakesItsPlace(t *testing.T) {
 	}
 	now = now.Add(20 * time.Minute)
 	expired := open(t, cfg)
-	if got := drained(t, expired); !slices.Equal(got, []string{"after"}) || expired.Dropped().Points != 1 {
-		t.Errorf("got %q, dropped %+v", got, expired.Dropped())
+	if got := drained(t, expired); !slices.Equal(got, []string{"after"}) || expired.Counts().DroppedPoints != 1 {
+		t.Errorf("got %q, dropped %+v", got, expired.Counts())
 	}
 }
 
@@ -121,8 +121,8 @@ func TestBoundsDropTheOldest(t *testing.T) {
 		t.Errorf("%d bytes", size)
 	}
 	got := drained(t, s)
-	if len(got) != 3 || got[0][0] != '7' || s.Dropped().Points != 7 {
-		t.Errorf("kept %q, dropped %+v", got, s.Dropped())
+	if len(got) != 3 || got[0][0] != '7' || s.Counts().DroppedPoints != 7 {
+		t.Errorf("kept %q, dropped %+v", got, s.Counts())
 	}
 	if err := s.Put(spool.Request{Body: make([]byte, 200), Points: 1}); err == nil {
 		t.Error("a request over the limit by itself was taken")
@@ -136,8 +136,8 @@ func TestAgeDropsTheOldest(t *testing.T) {
 	now = now.Add(50 * time.Minute)
 	put(t, s, "young")
 	now = now.Add(20 * time.Minute)
-	if got := drained(t, s); !slices.Equal(got, []string{"young"}) || s.Dropped().Requests != 1 {
-		t.Errorf("got %q, dropped %+v", got, s.Dropped())
+	if got := drained(t, s); !slices.Equal(got, []string{"young"}) || s.Counts().Dropped != 1 {
+		t.Errorf("got %q, dropped %+v", got, s.Counts())
 	}
 }
 
@@ -157,7 +157,6 @@ func TestBadFilesAreSetAside(t *testing.T) {
 	foreign := filepath.Join(dir, "notes.txt")
 	for name, data := range map[string][]byte{
 		files[1]: []byte("DUO"), files[2]: content, foreign: []byte("mine"),
-		filepath.Join(dir, "123.otlp"): []byte("not ours"), filepath.Join(dir, "x.partial"): []byte("half of a"),
 	} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -166,8 +165,8 @@ func TestBadFilesAreSetAside(t *testing.T) {
 	if got := drained(t, s); !slices.Equal(got, []string{"first", "last"}) {
 		t.Errorf("got %q", got)
 	}
-	if s.Corrupt() != 2 {
-		t.Errorf("%d corrupt, want 2", s.Corrupt())
+	if s.Counts().Corrupt != 2 {
+		t.Errorf("%d corrupt, want 2", s.Counts().Corrupt)
 	}
 	if aside, _ := filepath.Glob(filepath.Join(dir, "*.corrupt")); len(aside) != 2 {
 		t.Errorf("set aside: %v", aside)
@@ -180,17 +179,19 @@ func TestBadFilesAreSetAside(t *testing.T) {
 // What a writer that was killed left behind goes away in time, and is never handed out.
 func TestAbandonedPartialFilesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	partial := filepath.Join(dir, "1.partial")
-	if err := os.WriteFile(partial, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
+	for i, content := range []string{"DUOTEL\x001 and half of it", "DUO", "", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"} {
+		name := fmt.Sprintf("duotel-1000000000000000000-000000000%d-0123456789abcdef.otlp.partial", i)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	open(t, spool.Config{Dir: dir})
-	if _, err := os.Stat(partial); err != nil {
-		t.Errorf("a fresh partial file, perhaps of a live writer, was removed: %v", err)
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.partial")); len(left) != 4 {
+		t.Errorf("fresh partial files, perhaps of live writers, were removed: %q are left", left)
 	}
 	open(t, spool.Config{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Hour) }})
-	if _, err := os.Stat(partial); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("still there: %v", err)
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.partial")); len(left) != 0 {
+		t.Errorf("still there: %q", left)
 	}
 }
 
@@ -276,7 +277,7 @@ func FuzzForeignContent(f *testing.F) {
 		dir := t.TempDir()
 		s := open(t, spool.Config{Dir: dir})
 		put(t, s, "good")
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%019d-1-000001.otlp", time.Now().Add(-time.Minute).UnixNano())), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("duotel-%019d-0000000001-0123456789abcdef.otlp", time.Now().Add(-time.Minute).UnixNano())), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var got [][]byte

@@ -1,147 +1,238 @@
 package spool
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
+	"maps"
+	"slices"
 )
-
-// A file is: the magic, the checksum of all that follows, the number of points, the request.
-const (
-	magic      = "DUOTEL\x001"
-	headerSize = len(magic) + 4 + 8
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-var errCorrupt = errors.New("corrupt")
 
 // Put keeps a request. When it returns nil the request survives a crash. It drops the oldest requests if
-// the bounds ask for that, and refuses one that is over them by itself.
+// the bounds ask for that, and refuses one that is over them, or [MaxRequest], by itself. When it returns an
+// error, nothing of the request is in the directory.
+//
+// Once the disk has refused a request, Put does not ask it again until Drain or Refresh found that it can be
+// written to.
 func (s *Spool) Put(r Request) error {
 	size := int64(headerSize + len(r.Body))
-	if size > s.maxBytes {
-		return fmt.Errorf("spool: a request of %d bytes is over the limit of %d", size, s.maxBytes)
+	if limit := min(s.maxBytes, maxFile); size > limit {
+		return fmt.Errorf("spool: a request of %d bytes is over the limit of %d", size, limit)
 	}
-	s.makeRoom(size)
-	if err := s.write(s.newName(), encode(r)); err != nil {
+	err := s.latestWrite()
+	if err == nil {
+		err = s.makeRoom(size)
+	}
+	if err == nil {
+		err = s.create(r)
+		s.wrote(err)
+	}
+	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
 
-func (s *Spool) makeRoom(size int64) {
-	all := s.expire(s.entries())
-	var used int64
-	for _, e := range all {
-		used += e.size
+// create writes a request of this process.
+func (s *Spool) create(r Request) error {
+	name := s.newName()
+	at, _, _ := parseName(name)
+	content := encode(r)
+	if err := s.write(name, content); err != nil {
+		return err
 	}
-	for len(all) > 0 && used+size > s.maxBytes {
-		s.drop(all[0])
-		used -= all[0].size
-		all = all[1:]
+	if err := s.disk.Sync(); err != nil {
+		// It is there all the same. Were it left there, who asked for it would keep the request too, and it would be sent twice.
+		if removed := s.disk.Remove(name); removed == nil || errors.Is(removed, fs.ErrNotExist) {
+			return err
+		}
 	}
+	s.add(entry{name: name, at: at, size: int64(len(content))})
+	return nil
 }
 
-// expire drops what is too old and returns the rest.
-func (s *Spool) expire(all []entry) []entry {
-	oldest := s.now().Add(-s.maxAge)
-	for len(all) > 0 && all[0].at.Before(oldest) {
-		s.drop(all[0])
-		all = all[1:]
+// wrote takes note of how the latest write went.
+func (s *Spool) wrote(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeErr = err
+}
+
+// latestWrite is why the latest write failed, nil when it did not.
+func (s *Spool) latestWrite() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeErr
+}
+
+// recovered returns nil unless the latest write failed and another would fail now. Without asking the disk,
+// nobody could say that it works again before the next outage of the backend.
+func (s *Spool) recovered() error {
+	if s.latestWrite() == nil {
+		return nil
 	}
-	return all
+	err := s.probe(encode(Request{}))
+	s.wrote(err)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// probe writes a file and removes it. Its name is always the same, or a directory in which files can be made and not
+// removed would fill up with them.
+func (s *Spool) probe(content []byte) error {
+	if err := s.disk.Remove(s.probeName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := s.fill(s.probeName, content)
+	if removed := s.disk.Remove(s.probeName); err == nil {
+		err = removed
+	}
+	return err
+}
+
+// fill makes a file and writes content to it. A file that it could not fill stays.
+func (s *Spool) fill(name string, content []byte) error {
+	f, err := s.disk.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // write makes content appear under name, whole or not at all.
-func (s *Spool) write(name string, content []byte) (err error) {
-	f, err := os.CreateTemp(s.dir, "*"+partialSuffix)
+func (s *Spool) write(name string, content []byte) error {
+	partial := s.newName() + partialSuffix
+	err := s.fill(partial, content)
+	if err == nil {
+		err = s.disk.Rename(partial, name)
+	}
 	if err != nil {
-		return err
-	}
-	partial := f.Name()
-	defer func() {
-		if err != nil {
-			_ = os.Remove(partial) // a sweep removes it otherwise
-		}
-	}()
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(partial, filepath.Join(s.dir, name)); err != nil {
-		return err
-	}
-	return syncDir(s.dir)
-}
-
-// newName sorts after the names of earlier requests of this process, and by time among others.
-func (s *Spool) newName() string {
-	return fmt.Sprintf("%019d-%d-%06d%s", s.now().UnixNano(), os.Getpid(), s.sequence.Add(1), suffix)
-}
-
-func parseName(name string) (time.Time, bool) {
-	stem, ok := strings.CutSuffix(name, suffix)
-	if !ok {
-		return time.Time{}, false
-	}
-	stamp, _, ok := strings.Cut(stem, "-")
-	nanos, err := strconv.ParseInt(stamp, 10, 64)
-	if !ok || err != nil || len(stamp) != 19 {
-		return time.Time{}, false
-	}
-	return time.Unix(0, nanos), true
-}
-
-func encode(r Request) []byte {
-	out := make([]byte, 0, headerSize+len(r.Body))
-	out = append(out, magic...)
-	out = append(out, 0, 0, 0, 0)
-	out = binary.BigEndian.AppendUint64(out, uint64(r.Points))
-	out = append(out, r.Body...)
-	binary.BigEndian.PutUint32(out[len(magic):], crc32.Checksum(out[len(magic)+4:], castagnoli))
-	return out
-}
-
-func decode(content []byte) (Request, error) {
-	if len(content) < headerSize || string(content[:len(magic)]) != magic {
-		return Request{}, errCorrupt
-	}
-	sum := binary.BigEndian.Uint32(content[len(magic):])
-	if sum != crc32.Checksum(content[len(magic)+4:], castagnoli) {
-		return Request{}, errCorrupt
-	}
-	return Request{Body: content[headerSize:], Points: int64(binary.BigEndian.Uint64(content[len(magic)+4:]))}, nil
-}
-
-func (s *Spool) read(e entry) (Request, error) {
-	content, err := os.ReadFile(filepath.Join(s.dir, e.name))
-	if err != nil {
-		return Request{}, err
-	}
-	return decode(content)
-}
-
-// pointsOf is zero for what cannot be read.
-func (s *Spool) pointsOf(e entry) int64 {
-	r, _ := s.read(e)
-	return r.Points
-}
-
-// setAside takes a corrupt file out of the way and keeps it.
-func (s *Spool) setAside(e entry) error {
-	s.corrupt.Add(1)
-	err := os.Rename(filepath.Join(s.dir, e.name), filepath.Join(s.dir, e.name+corruptSuffix))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		_ = s.disk.Remove(partial) // a sweep removes it otherwise
 	}
 	return err
+}
+
+// makeRoom drops what is too old, and the oldest while there is no room for size bytes more.
+func (s *Spool) makeRoom(size int64) error {
+	_, failed := s.expire(s.entries())
+	if s.hasRoom(size) {
+		return nil
+	}
+	for _, e := range s.entries() {
+		if e.size <= maxFile {
+			continue
+		}
+		if err := s.setAside(e); err != nil { // it is no request, and others must not go to make room for it
+			failed = err
+		}
+	}
+	for _, e := range s.entries() {
+		if s.hasRoom(size) {
+			return nil
+		}
+		if err := s.drop(e); err != nil {
+			failed = err
+		}
+	}
+	if s.hasRoom(size) {
+		return nil
+	}
+	return fmt.Errorf("there is no room, and what is there cannot be removed: %w", failed)
+}
+
+func (s *Spool) hasRoom(size int64) bool {
+	_, used := s.Usage()
+	return used+size <= s.maxBytes
+}
+
+// entries is what waits, oldest first.
+func (s *Spool) entries() []entry {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.waiting))
+	s.mu.Unlock()
+	slices.SortFunc(all, byName)
+	return all
+}
+
+// expire drops what is too old and returns the rest. What is too old and cannot be removed is not in the rest.
+func (s *Spool) expire(all []entry) (young []entry, err error) {
+	oldest := s.now().Add(-s.maxAge)
+	for len(all) > 0 && all[0].at.Before(oldest) {
+		if failed := s.drop(all[0]); err == nil {
+			err = failed
+		}
+		all = all[1:]
+	}
+	return all, err
+}
+
+// drop gives a request up, and counts what was not sent of it once the file is gone. A file that is no request is set
+// aside instead.
+func (s *Spool) drop(e entry) error {
+	h, known := s.handledBefore(e)
+	points, err := h.rest.Points, error(nil)
+	if !known {
+		points, err = s.points(e.name)
+	}
+	if h.corrupt || errors.Is(err, errCorrupt) {
+		return s.setAside(e)
+	}
+	if err == nil {
+		err = s.disk.Remove(e.name)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // another process sent it, or dropped it and counted it
+	case err != nil:
+		return err
+	case !known || !h.sent():
+		s.count(func(c *Counts) { c.Dropped++; c.DroppedPoints += points })
+	}
+	s.forget(e)
+	return nil
+}
+
+// setAside takes a file that is no request out of the way and keeps it.
+func (s *Spool) setAside(e entry) error {
+	err := s.disk.Rename(e.name, e.name+corruptSuffix)
+	if _, before := s.handledBefore(e); !before && !errors.Is(err, fs.ErrNotExist) {
+		s.count(func(c *Counts) { c.Corrupt++ })
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		s.forget(e)
+		return nil
+	}
+	s.handle(e, handled{corrupt: true})
+	return fmt.Errorf("a corrupt file cannot be set aside: %w", err)
+}
+
+func (s *Spool) count(add func(*Counts)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add(&s.counts)
+}
+
+// handle takes note of what this process did with a file that is there all the same.
+func (s *Spool) handle(e entry, h handled) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, before := s.handled[e.name]; !before && !h.corrupt {
+		s.counts.Ambiguous++
+	}
+	s.handled[e.name] = h
+}
+
+func (s *Spool) handledBefore(e entry) (handled, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.handled[e.name]
+	return h, ok
 }
