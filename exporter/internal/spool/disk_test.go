@@ -72,6 +72,29 @@ func TestWhatWasSentIsNotDropped(t *testing.T) {
 	}
 }
 
+// What is too old is not handed out, whether it can be removed or not, and is counted when it is gone.
+func TestWhatIsTooOldAndCannotBeRemoved(t *testing.T) {
+	disk, now := spooltest.New(t.TempDir()), time.Now()
+	s := open(t, spool.Config{Disk: disk, MaxAge: time.Hour, Now: func() time.Time { return now }})
+	put(t, s, "old")
+	now = now.Add(2 * time.Hour)
+	put(t, s, "young")
+	if c := s.Counts(); c.Dropped != 1 {
+		t.Fatalf("%+v", c)
+	}
+	now = now.Add(2 * time.Hour)
+	disk.Fail(fs.ErrPermission, spooltest.Remove)
+	for range 3 {
+		if got, err := drain(s); len(got) != 0 || !errors.Is(err, fs.ErrPermission) || s.Counts().Dropped != 1 {
+			t.Errorf("got %q, %v, %+v", got, err, s.Counts())
+		}
+	}
+	disk.Fail(nil, spooltest.Remove)
+	if got, err := drain(s); len(got) != 0 || err != nil || s.Counts().Dropped != 2 || s.Counts().DroppedPoints != 2 {
+		t.Errorf("got %q, %v, %+v", got, err, s.Counts())
+	}
+}
+
 // The part of a request that was sent is not sent again when the rest cannot take its place, because the disk is full.
 func TestTheRestIsRememberedWhenItCannotBeWritten(t *testing.T) {
 	for _, op := range []spooltest.Operation{spooltest.Create, spooltest.Write, spooltest.Rename, spooltest.Sync} {
@@ -135,7 +158,12 @@ func TestAnAppendOnlyDirectoryDoesNotFillUp(t *testing.T) {
 	dir := t.TempDir()
 	disk := spooltest.New(dir)
 	s := open(t, spool.Config{Disk: disk})
-	disk.Fail(fs.ErrPermission, spooltest.Rename, spooltest.Remove)
+	disk.FailWhere(func(name string) error {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return nil // what is not there is not there
+		}
+		return fs.ErrPermission
+	}, spooltest.Rename, spooltest.Remove)
 	for range 50 {
 		_ = s.Refresh()
 		if err := s.Put(spool.Request{Body: []byte("one"), Points: 1}); !errors.Is(err, fs.ErrPermission) {

@@ -20,12 +20,12 @@ type Request struct {
 // What goes wrong with one file does not keep the others: Drain goes on and returns the first error. A request that was
 // sent and cannot be removed is not handed out again by this Spool; nor is the part of one that was sent.
 func (s *Spool) Drain(send func(Request) (rest Request)) (left bool, err error) {
-	found, err := s.look()
+	others, err := s.look()
 	if err != nil {
 		return true, fmt.Errorf("spool: %w", err)
 	}
 	writable := s.recovered()
-	if len(found.requests) == 0 {
+	if len(s.entries(nil)) == 0 {
 		return false, writable
 	}
 	unlock, err := s.disk.Lock(lockName)
@@ -33,28 +33,23 @@ func (s *Spool) Drain(send func(Request) (rest Request)) (left bool, err error) 
 		return true, fmt.Errorf("spool: %w", err)
 	}
 	defer unlock()
-	s.sweep(found)
-	young, err := s.expire(found.requests)
-	left, drained := s.handOutAll(young, send)
-	for _, err := range []error{err, drained} {
-		if err != nil {
-			return true, fmt.Errorf("spool: %w", err)
-		}
-	}
-	return left, writable
-}
-
-func (s *Spool) handOutAll(all []entry, send func(Request) Request) (left bool, first error) {
-	for _, e := range all {
+	s.sweep(others)
+	tooOld := s.tooOld()
+	failed := s.expire()
+	for _, e := range s.entries(func(e entry) bool { return !tooOld(e) }) { // what is too old may not have gone
 		kept, err := s.handOut(e, send)
-		if first == nil {
-			first = err
+		if failed == nil {
+			failed = err
 		}
 		if kept {
-			return true, first
+			left = true
+			break
 		}
 	}
-	return false, first
+	if failed != nil {
+		return true, fmt.Errorf("spool: %w", failed)
+	}
+	return left, writable
 }
 
 func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err error) {

@@ -127,11 +127,11 @@ func sparse(t *testing.T, name string, size int64) {
 func TestAFileThatIsTooLargeIsSetAsideUnread(t *testing.T) {
 	for _, size := range []int64{3 << 30, spool.MaxRequest + 21} {
 		dir := t.TempDir()
-		sparse(t, filepath.Join(dir, foreignName), size)
 		s := open(t, spool.Config{Dir: dir, MaxAge: 100 * 365 * 24 * time.Hour})
+		put(t, s, "good")
+		sparse(t, filepath.Join(dir, foreignName), size)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		put(t, s, "good") // looks for room
 		if got := drained(t, s); !slices.Equal(got, []string{"good"}) {
 			t.Errorf("got %q", got)
 		}
@@ -145,6 +145,25 @@ func TestAFileThatIsTooLargeIsSetAsideUnread(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, foreignName+".corrupt")); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A file that is too large and begins like a request of ours is not one either, and its points are not counted as lost.
+func TestAFileThatIsTooLargeIsNotDropped(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, foreignName)
+	if err := os.WriteFile(name, fileOf(t, spool.Request{Body: []byte("request"), Points: 7}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 3<<30); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, spool.Config{Dir: dir, MaxAge: time.Hour})
+	if got := drained(t, s); len(got) != 0 {
+		t.Errorf("got %d", len(got))
+	}
+	if c := s.Counts(); c.Corrupt != 1 || c.Dropped != 0 || c.DroppedPoints != 0 {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -42,7 +42,17 @@ func decode(content []byte) (Request, error) {
 	if sum != crc32.Checksum(content[len(magic)+4:], castagnoli) {
 		return Request{}, errCorrupt
 	}
-	return Request{Body: content[headerSize:], Points: int64(binary.BigEndian.Uint64(content[len(magic)+4:]))}, nil
+	points, err := pointsIn(content, int64(len(content)))
+	return Request{Body: content[headerSize:], Points: points}, err
+}
+
+// pointsIn reads the number of points in a file's header. A point takes more than a byte of the file.
+func pointsIn(header []byte, size int64) (int64, error) {
+	n := binary.BigEndian.Uint64(header[len(magic)+4:])
+	if n > uint64(size) {
+		return 0, errCorrupt
+	}
+	return int64(n), nil
 }
 
 // read returns a request. A file of a size that no request has is corrupt and is not read.
@@ -63,7 +73,7 @@ func (s *Spool) read(name string) (r Request, err error) {
 }
 
 // points returns how many points a request holds, from its header alone: 0 and errCorrupt when the header
-// is none of ours or says what cannot be, because a point takes more than a byte.
+// is none of ours or says what cannot be.
 func (s *Spool) points(name string) (int64, error) {
 	head, size, err := s.head(name)
 	if err != nil {
@@ -72,11 +82,7 @@ func (s *Spool) points(name string) (int64, error) {
 	if size > maxFile || len(head) < headerSize || string(head[:len(magic)]) != magic {
 		return 0, errCorrupt
 	}
-	n := binary.BigEndian.Uint64(head[len(magic)+4:])
-	if n > uint64(size) {
-		return 0, errCorrupt
-	}
-	return int64(n), nil
+	return pointsIn(head, size)
 }
 
 // begun reports whether a file begins as ours do, so that it may be removed although it is no request:

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// plain is nothing: there are no pipes in directories here, or no way to open one without waiting.
+// plain is nothing: where files cannot be locked there is no spool, and no request to open.
 const plain = 0
 
 func tryLock(*os.File) error { return errors.New("files cannot be locked on this system") }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// listing is what the directory holds of ours, each kind in the order of names, which is that of time.
-type listing struct{ requests, partial, corrupt []entry }
+// listing is what the directory holds of ours besides requests, in the order of names, which is that of time.
+type listing struct{ partial, corrupt []entry }
 
 // Refresh looks at the directory again, and, when the latest write failed, whether it can be written to again.
 // [Spool.Drain] does that too.
@@ -19,11 +19,12 @@ func (s *Spool) Refresh() error {
 }
 
 // look lists the directory and remembers what waits there.
-func (s *Spool) look() (found listing, err error) {
+func (s *Spool) look() (others listing, err error) {
 	files, err := s.disk.List()
 	if err != nil {
 		return listing{}, err
 	}
+	var requests []entry
 	for _, f := range files {
 		at, suffix, own := parseName(f.Name())
 		if !own || !f.Type().IsRegular() {
@@ -36,21 +37,39 @@ func (s *Spool) look() (found listing, err error) {
 		e := entry{f.Name(), at, info.Size(), info.ModTime()}
 		switch suffix {
 		case partialSuffix:
-			found.partial = append(found.partial, e)
+			others.partial = append(others.partial, e)
 		case corruptSuffix:
-			found.corrupt = append(found.corrupt, e)
+			others.corrupt = append(others.corrupt, e)
 		default:
-			found.requests = append(found.requests, e)
+			requests = append(requests, e)
 		}
 	}
-	for _, kind := range [][]entry{found.requests, found.partial, found.corrupt} {
-		slices.SortFunc(kind, byName)
-	}
-	s.remember(found.requests)
-	return found, nil
+	slices.SortFunc(others.corrupt, byName)
+	s.remember(requests)
+	return others, nil
 }
 
 func byName(a, b entry) int { return strings.Compare(a.name, b.name) }
+
+// entries is what waits and is wanted, oldest first; nil wants everything.
+func (s *Spool) entries(want func(entry) bool) (out []entry) {
+	s.mu.Lock()
+	for _, e := range s.waiting {
+		if want == nil || want(e) {
+			out = append(out, e)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(out, byName)
+	return out
+}
+
+func (s *Spool) tooOld() func(entry) bool {
+	oldest := s.now().Add(-s.maxAge)
+	return func(e entry) bool { return e.at.Before(oldest) }
+}
+
+func (e entry) tooLarge() bool { return e.size > maxFile }
 
 // remember makes requests what waits.
 func (s *Spool) remember(requests []entry) {
@@ -89,14 +108,14 @@ func (s *Spool) forget(e entry) {
 }
 
 // sweep removes what dead writers left, and corrupt files when there are many.
-func (s *Spool) sweep(found listing) {
+func (s *Spool) sweep(others listing) {
 	var gone []entry
-	for _, e := range found.partial {
+	for _, e := range others.partial {
 		if s.now().Sub(e.modified) > abandoned {
 			gone = append(gone, e)
 		}
 	}
-	gone = append(gone, found.corrupt[:max(0, len(found.corrupt)-keptCorrupt)]...)
+	gone = append(gone, others.corrupt[:max(0, len(others.corrupt)-keptCorrupt)]...)
 	for _, e := range gone {
 		if s.begun(e.name) {
 			_ = s.disk.Remove(e.name) // the next sweep tries again

@@ -144,11 +144,11 @@ func (s *Spool) prepare() error {
 	} else if !errors.Is(err, ErrBusy) {
 		return err
 	}
-	found, err := s.look()
+	others, err := s.look()
 	if err != nil {
 		return err
 	}
-	s.sweep(found)
+	s.sweep(others)
 	return nil
 }
 

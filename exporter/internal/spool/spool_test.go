@@ -270,8 +270,15 @@ func TestOpenFailsWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
+// Whatever is in a file under a request's name, the others come out, and the points are not more than it can hold.
 func FuzzForeignContent(f *testing.F) {
+	whole, lying := fileOf(f, spool.Request{Body: []byte("request"), Points: 3}), fileOf(f, spool.Request{Body: []byte("request"), Points: 1 << 62})
+	f.Add(whole)
+	f.Add(whole[:len(whole)-1])
+	f.Add(lying)
 	f.Add([]byte("DUOTEL\x001\x00\x00\x00\x00"))
+	f.Add([]byte("DUOTEL"))
+	f.Add(make([]byte, 64))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()
@@ -283,12 +290,66 @@ func FuzzForeignContent(f *testing.F) {
 		var got [][]byte
 		if _, err := s.Drain(func(r spool.Request) (rest spool.Request) {
 			got = append(got, bytes.Clone(r.Body))
+			if r.Points < 0 || r.Points > int64(len(content)) && string(r.Body) != "good" {
+				t.Errorf("%d points in %d bytes", r.Points, len(content))
+			}
 			return rest
 		}); err != nil {
 			t.Fatal(err)
 		}
 		if len(got) == 0 || string(got[len(got)-1]) != "good" {
 			t.Errorf("the good request did not come out: %q", got)
+		}
+		if c := s.Counts(); int(c.Corrupt)+len(got) != 2 {
+			t.Errorf("%+v, and %d came out", c, len(got))
+		}
+	})
+}
+
+// fileOf is what a spool writes for a request.
+func fileOf(tb testing.TB, r spool.Request) []byte {
+	tb.Helper()
+	dir := tb.TempDir()
+	if err := open(tb, spool.Config{Dir: dir}).Put(r); err != nil {
+		tb.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.otlp"))
+	if err != nil || len(files) != 1 {
+		tb.Fatal(files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return content
+}
+
+// Whatever a file is called, what does not begin as ours do is still there in the end, under its name or set aside.
+func FuzzForeignName(f *testing.F) {
+	for _, name := range []string{
+		foreignName, foreignName + ".partial", foreignName + ".corrupt", "x.partial", "x.corrupt", "x.otlp", "duotel-.otlp",
+		"duotel-9999999999999999999-0000000001-0123456789abcdef.otlp", "1234567890123456789-1-000001.otlp",
+	} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, name)
+		old := time.Now().Add(-longAgo)
+		if filepath.Base(path) != name || os.WriteFile(path, []byte("theirs"), 0o600) != nil || os.Chtimes(path, old, old) != nil {
+			return // no name of a file
+		}
+		s := open(t, spool.Config{Dir: dir, MaxBytes: 100})
+		put(t, s, "one", "two", "three", "four", "five")
+		if got := drained(t, s); len(got) == 0 || got[len(got)-1] != "five" {
+			t.Errorf("got %q", got)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			content, err = os.ReadFile(path + ".corrupt")
+		}
+		if string(content) != "theirs" {
+			t.Errorf("%q: %q, %v", name, content, err)
 		}
 	})
 }

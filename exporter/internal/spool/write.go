@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 )
 
 // Put keeps a request. When it returns nil the request survives a crash. It drops the oldest requests if
@@ -123,19 +121,16 @@ func (s *Spool) write(name string, content []byte) error {
 
 // makeRoom drops what is too old, and the oldest while there is no room for size bytes more.
 func (s *Spool) makeRoom(size int64) error {
-	_, failed := s.expire(s.entries())
+	failed := s.expire()
 	if s.hasRoom(size) {
 		return nil
 	}
-	for _, e := range s.entries() {
-		if e.size <= maxFile {
-			continue
-		}
+	for _, e := range s.entries(entry.tooLarge) {
 		if err := s.setAside(e); err != nil { // it is no request, and others must not go to make room for it
 			failed = err
 		}
 	}
-	for _, e := range s.entries() {
+	for _, e := range s.entries(nil) {
 		if s.hasRoom(size) {
 			return nil
 		}
@@ -154,25 +149,14 @@ func (s *Spool) hasRoom(size int64) bool {
 	return used+size <= s.maxBytes
 }
 
-// entries is what waits, oldest first.
-func (s *Spool) entries() []entry {
-	s.mu.Lock()
-	all := slices.Collect(maps.Values(s.waiting))
-	s.mu.Unlock()
-	slices.SortFunc(all, byName)
-	return all
-}
-
-// expire drops what is too old and returns the rest. What is too old and cannot be removed is not in the rest.
-func (s *Spool) expire(all []entry) (young []entry, err error) {
-	oldest := s.now().Add(-s.maxAge)
-	for len(all) > 0 && all[0].at.Before(oldest) {
-		if failed := s.drop(all[0]); err == nil {
-			err = failed
+// expire drops what is too old.
+func (s *Spool) expire() (failed error) {
+	for _, e := range s.entries(s.tooOld()) {
+		if err := s.drop(e); failed == nil {
+			failed = err
 		}
-		all = all[1:]
 	}
-	return all, err
+	return failed
 }
 
 // drop gives a request up, and counts what was not sent of it once the file is gone. A file that is no request is set
