@@ -139,8 +139,8 @@ func TestPushRepairsInvalidUTF8(t *testing.T) {
 				if m.GetDescription() != good || values[good] != 1 || values["fine"] != 2 {
 					t.Errorf("arrived: %v", m)
 				}
-				if p.Stats().StringsRepaired < 2 || log.count("not valid UTF-8") != 1 {
-					t.Errorf("%d repaired; log:\n%s", p.Stats().StringsRepaired, log)
+				if p.Stats().Repaired < 2 || log.count("were repaired") != 1 {
+					t.Errorf("%d repaired; log:\n%s", p.Stats().Repaired, log)
 				}
 			})
 		}

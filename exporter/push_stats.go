@@ -76,8 +76,10 @@ type PushStats struct {
 	// CollectErrors counts what went wrong before a push: producers that failed and were left out, and what
 	// gatherers of a [NewBridge] could not give, once per push.
 	CollectErrors int64
-	// StringsRepaired counts metrics and series whose names or attributes were not valid UTF-8.
-	StringsRepaired int64
+	// Repaired counts metrics and series that were sent otherwise than they were recorded, because a backend would have
+	// refused everything for them: strings that are not valid UTF-8, keys that no label can be made of, exponential
+	// histograms too coarse for a native histogram. Each counts once per push.
+	Repaired int64
 	// SeriesDuplicate and SeriesLost count what the delta could not carry: series that came twice in one
 	// collection, and series given up because too many vanished while nothing was accepted.
 	SeriesDuplicate, SeriesLost int64
@@ -156,10 +158,10 @@ func (s *pushStats) repaired(n int) {
 		return
 	}
 	s.mu.Lock()
-	s.stats.StringsRepaired += int64(n)
+	s.stats.Repaired += int64(n)
 	s.mu.Unlock()
-	if s.reported.first("invalid UTF-8") {
-		s.logger.Warn("push: names or attributes that are not valid UTF-8 were repaired with U+FFFD", "count", n)
+	if s.reported.first("repaired") {
+		s.logger.Warn("push: metrics that a backend would refuse were repaired: invalid UTF-8, keys that no label can be made of, scales below -4", "count", n)
 	}
 }
 

@@ -68,7 +68,7 @@ var pushStates = map[string]func(*scene){
 		backend := telemetrytest.NewBackend(s)
 		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { s.sdk.Registerer().MustRegister(disk{}) })
 	},
-	"strings are not UTF-8": func(s *scene) {
+	"a backend would refuse a metric": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
 		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { s.jobs("a\xff") })
 	},

@@ -7,6 +7,8 @@
 package clean
 
 import (
+	"cmp"
+	"slices"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -121,13 +123,26 @@ func examine(s *attribute.Set) verdict {
 	return nil
 }
 
-// Set returns s with every string valid. Where two keys become the same, one of them stays.
+// Set returns s with every string valid and every key one that a label can be made of. Keys that become the same are one
+// attribute, whose value is those of all, sorted, with semicolons between, as the specification of the translation to
+// Prometheus has it for labels.
 func Set(s attribute.Set) attribute.Set {
 	kvs := s.ToSlice()
 	for i := range kvs {
 		kvs[i], _ = keyValue(kvs[i])
 	}
-	return attribute.NewSet(kvs...)
+	slices.SortStableFunc(kvs, func(a, b attribute.KeyValue) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value.String(), b.Value.String()))
+	})
+	joined := kvs[:0]
+	for _, kv := range kvs {
+		if n := len(joined); n > 0 && joined[n-1].Key == kv.Key {
+			joined[n-1].Value = attribute.StringValue(joined[n-1].Value.String() + ";" + kv.Value.String())
+			continue
+		}
+		joined = append(joined, kv)
+	}
+	return attribute.NewSet(joined...)
 }
 
 // Scope returns s with every string valid, and whether that changed it.

@@ -130,3 +130,26 @@ func BenchmarkCleanData(b *testing.B) {
 		}
 	}
 }
+
+// TestF30Keys has keys that Prometheus's receiver makes no label of. Those that it can use stay as they are.
+func TestF30Keys(t *testing.T) {
+	for _, key := range []string{"", "_", "___", "标签", "é", "-", ".", "\xff", " "} {
+		if got, changed := clean.Key(key); got != clean.Unnamed || !changed {
+			t.Errorf("%q became %q, %v", key, got, changed)
+		}
+	}
+	for _, key := range []string{"http.route", "größe", "a", "1", "__name__", "标签1", "a b"} {
+		if got, changed := clean.Key(key); got != key || changed {
+			t.Errorf("%q became %q", key, got)
+		}
+	}
+	set := attribute.NewSet(attribute.String("", "b"), attribute.String("标签", "a"), attribute.Int("ok", 1))
+	want := attribute.NewSet(attribute.String(clean.Unnamed, "a;b"), attribute.Int("ok", 1))
+	if got := clean.Set(set); !got.Equals(&want) {
+		t.Errorf("%v, want %v", got.Encoded(attribute.DefaultEncoder()), want.Encoded(attribute.DefaultEncoder()))
+	}
+	r := clean.Resource(resource.NewSchemaless(attribute.String("标签", "v")))
+	if v, ok := r.Set().Value(clean.Unnamed); !ok || v.AsString() != "v" {
+		t.Errorf("the resource has %v", r)
+	}
+}

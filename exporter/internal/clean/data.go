@@ -28,11 +28,13 @@ func (c *Cleaner) data(d metricdata.Aggregation) (metricdata.Aggregation, bool) 
 		d.DataPoints, changed = points(c, d.DataPoints, histogram[float64])
 		return d, changed
 	case metricdata.ExponentialHistogram[int64]:
-		d.DataPoints, changed = points(c, d.DataPoints, exponential[int64])
-		return d, changed
+		coarse, restated := restate(c, d.DataPoints)
+		d.DataPoints, changed = points(c, coarse, exponential[int64])
+		return d, changed || restated
 	case metricdata.ExponentialHistogram[float64]:
-		d.DataPoints, changed = points(c, d.DataPoints, exponential[float64])
-		return d, changed
+		coarse, restated := restate(c, d.DataPoints)
+		d.DataPoints, changed = points(c, coarse, exponential[float64])
+		return d, changed || restated
 	case metricdata.Summary:
 		d.DataPoints, changed = points(c, d.DataPoints, summary)
 		return d, changed

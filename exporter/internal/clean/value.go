@@ -4,12 +4,37 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/attribute"
 )
 
 func toValid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
+// Unnamed is the key, and the label, of an attribute whose own key no label can be made of: it is empty, or nothing is left of
+// it but underscores. Prometheus refuses a whole push for one such key.
+const Unnamed = "unnamed"
+
+// labels is the rule that Prometheus's own receiver goes by.
+var labels otlptranslator.LabelNamer
+
+// Key returns key made valid, or [Unnamed], and whether that changed it.
+func Key(key string) (string, bool) {
+	key, changed := text(key)
+	if _, err := labels.Build(key); err != nil {
+		return Unnamed, true
+	}
+	return key, changed
+}
+
+// keyValue repairs an attribute.
 func keyValue(kv attribute.KeyValue) (attribute.KeyValue, bool) {
+	key, a := Key(string(kv.Key))
+	v, b := value(kv.Value)
+	return attribute.KeyValue{Key: attribute.Key(key), Value: v}, a || b
+}
+
+// entry repairs a part of a value. Its key becomes no label.
+func entry(kv attribute.KeyValue) (attribute.KeyValue, bool) {
 	key, a := text(string(kv.Key))
 	v, b := value(kv.Value)
 	return attribute.KeyValue{Key: attribute.Key(key), Value: v}, a || b
@@ -30,7 +55,7 @@ func value(v attribute.Value) (attribute.Value, bool) {
 			return attribute.SliceValue(all...), true
 		}
 	case attribute.MAP:
-		if all, changed := each(v.AsMap(), keyValue); changed {
+		if all, changed := each(v.AsMap(), entry); changed {
 			return attribute.MapValue(all...), true
 		}
 	}

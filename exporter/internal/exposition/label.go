@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/common/model"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
+
+	"github.com/duotel/duotel/exporter/internal/clean"
 )
 
 const scopePrefix = "otel_scope_"
@@ -36,7 +38,7 @@ func (v *view) labelName(prefix, key string) (string, bool) {
 	key, repaired := repair(key)
 	name, err := v.enc.labelNamer.Build(key)
 	if err != nil {
-		name = "_"
+		name, repaired = clean.Unnamed, true
 	}
 	if name = v.escapeLabel(prefix + name); strings.HasPrefix(name, "__") {
 		name = "key" + name
