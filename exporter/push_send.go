@@ -33,6 +33,8 @@ type outcome struct {
 	warning   string
 	worst     otlpanswer.Answer // the last failure
 	unsent    []span            // what a later attempt may deliver
+	refused   bool              // a request was refused for what is in it
+	divided   int               // requests made to find what is refused
 	keepErr   error             // why the spool did not take it
 	missing   error             // why not everything was collected
 	spoolErr  error             // the first thing that went wrong with the spool
@@ -43,7 +45,8 @@ type outcome struct {
 type tally struct {
 	sent     int64 // accepted
 	rejected int64 // refused by a partial success
-	dropped  int64 // given up: too large by themselves, or refused while others wait
+	dropped  int64 // given up: too large by themselves, or refused for what is in them
+	aside    int64 // of those, what belongs to series that are set aside
 }
 
 func (t *tally) accept(points, rejected int64) {
@@ -118,32 +121,16 @@ func (s span) halves() []span {
 
 // push sends c in as many requests as it takes, one after the other.
 func (e *pushExporter) push(a attempt, c *cargo, o *outcome) {
-	queue := spans(c.all(), e.maxBatch)
-	for len(queue) > 0 {
-		next := queue[0]
-		queue = queue[1:]
-		answer := e.send(a, c, next, o)
-		switch {
-		case answer.Accepted():
-			c.acknowledge(next)
-			o.fresh.accept(next.size(), o.rejection(answer, next.size()))
-		case answer.Reason == otlpanswer.TooLarge && next.size() > 1:
-			queue = append(next.halves(), queue...)
-		case answer.Reason == otlpanswer.TooLarge:
-			c.acknowledge(next) // it would fail for ever
-			o.fresh.dropped++
-			o.worst = answer
-		case isAboutTheRequest(answer):
-			o.worst = answer
-		default:
-			o.worst = answer
-			o.unsent = append([]span{next}, queue...)
-			return // the next request would meet the same answer
-		}
-	}
+	live := &collected{exporter: e, cargo: c, outcome: o}
+	o.unsent = e.sendAll(a, live, spans(c.all(), e.maxBatch), false, o)
 }
 
-// isAboutTheRequest reports whether other requests may fare better than this one.
+// refusesContent reports whether a request may have been refused for what is in it, so that others may fare better.
+func refusesContent(a otlpanswer.Answer) bool {
+	return isAboutTheRequest(a) || a.Reason == otlpanswer.ServerError && a.RetryAfter == 0
+}
+
+// isAboutTheRequest reports whether the answer says so itself. A server's error does not: see [refusesContent].
 func isAboutTheRequest(a otlpanswer.Answer) bool {
 	return a.Reason == otlpanswer.BadRequest || a.Reason == otlpanswer.Encode
 }
@@ -161,12 +148,6 @@ func spans(s span, size int) []span {
 		out = append(out, span{from, min(from+size, s.to)})
 	}
 	return out
-}
-
-// send sends one range of points, again and again while that may help and there is time.
-func (e *pushExporter) send(a attempt, c *cargo, s span, o *outcome) otlpanswer.Answer {
-	request := &metricdata.ResourceMetrics{Resource: e.resource, ScopeMetrics: c.cut(s)}
-	return e.insist(a, o, func() otlpanswer.Answer { return e.client.Send(a, request) })
 }
 
 // insist tries until that no longer helps. When the time runs out in the middle of a try, the answer
