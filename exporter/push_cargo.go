@@ -1,6 +1,8 @@
 package exporter
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
@@ -26,6 +28,7 @@ func newTracker(cfg PushConfig) *delta.Tracker {
 type cargo struct {
 	scopes     []metricdata.ScopeMetrics
 	points     int
+	aside      []int             // points of series that are set aside, in order
 	difference *delta.Difference // nil for cumulative
 }
 
@@ -41,6 +44,7 @@ func (e *pushExporter) load(scopes []metricdata.ScopeMetrics) *cargo {
 	// Last, because two series may become one: their differences are right all the same.
 	clean, repaired := e.cleaner.Scopes(c.scopes)
 	c.scopes, c.points = clean, batch.Count(clean)
+	c.aside = e.aside.in(clean)
 	e.stats.repaired(repaired)
 	return c
 }
@@ -60,9 +64,26 @@ func (c *cargo) acknowledge(s span) {
 	}
 }
 
+func (c *cargo) isAside(i int) bool {
+	_, found := slices.BinarySearch(c.aside, i)
+	return found
+}
+
+// live is the number of points of s that are not set aside.
+func (c *cargo) live(s span) int64 {
+	from, _ := slices.BinarySearch(c.aside, s.from)
+	to, _ := slices.BinarySearch(c.aside, s.to)
+	return s.size() - int64(to-from)
+}
+
+// cut returns the points of s that are not set aside.
 func (c *cargo) cut(s span) []metricdata.ScopeMetrics {
-	if s == c.all() {
+	switch {
+	case c.live(s) < s.size():
+		return batch.Keep(c.scopes, func(i int) bool { return i >= s.from && i < s.to && !c.isAside(i) })
+	case s == c.all():
 		return c.scopes
+	default:
+		return batch.Slice(c.scopes, s.from, s.to)
 	}
-	return batch.Slice(c.scopes, s.from, s.to)
 }

@@ -1,6 +1,9 @@
 package exporter
 
 import (
+	"math/rand/v2"
+	"slices"
+
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 )
 
@@ -34,10 +37,7 @@ type sendable interface {
 // alone and is set aside, while everything else goes. That needs a backend that is known to take something, proven: one
 // that refuses whatever it is given says nothing about a point, and nothing is set aside then.
 func (e *pushExporter) sendAll(a attempt, data sendable, queue []span, proven bool, o *outcome) (unsent []span) {
-	suspicious := e.refusals+1 >= refusalsBeforeDividing
-	if suspicious && !proven {
-		queue, proven = e.ask(a, data, queue, o)
-	}
+	suspicious, asked := e.refusals+1 >= refusalsBeforeDividing, false
 	for len(queue) > 0 {
 		next := queue[0]
 		queue = queue[1:]
@@ -53,6 +53,9 @@ func (e *pushExporter) sendAll(a attempt, data sendable, queue []span, proven bo
 		case !refusesContent(answer):
 			o.worst = answer
 			return append(append(unsent, next), queue...) // the next request would meet the same answer
+		case suspicious && !proven && !asked:
+			asked = true
+			queue, proven = e.ask(a, data, append([]span{next}, queue...), o)
 		case suspicious && proven && o.divided < mostDivided && next.size() > 1:
 			o.refused = true
 			o.divided++
@@ -102,11 +105,15 @@ func without(ranges []span, taken span) []span {
 	return out
 }
 
-// few are points from all over n, to ask the backend with where nothing is known of any.
-func few(n int) []span {
+// questions bounds the points that a backend is asked with.
+const questions = 4
+
+// anyOf are some of n points, other ones each time: all of them can be to blame, but not always.
+func anyOf(n int) []span {
 	var out []span
-	for _, i := range []int{0, n / 2, n - 1} {
-		if s := (span{i, i + 1}); i < n && (len(out) == 0 || out[len(out)-1] != s) {
+	for range min(questions, n) {
+		i := rand.IntN(n)
+		if s := (span{i, i + 1}); !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}

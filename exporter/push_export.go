@@ -44,6 +44,9 @@ type pushExporter struct {
 
 	// Used by Export only, which the reader never calls twice at once.
 	calm          calm
+	aside         aside
+	refusals      int            // pushes in a row in which something was refused for what is in it
+	took          bool           // the latest push had points accepted
 	tracker       *delta.Tracker // nil for cumulative
 	cleaner       *clean.Cleaner
 	collectErrors int64
@@ -124,6 +127,10 @@ func (e *pushExporter) guarded(a attempt, scopes []metricdata.ScopeMetrics) (err
 	}
 	outcome := e.deliver(a, cargo)
 	outcome.missing = e.missing()
+	e.took = outcome.fresh.sent+outcome.replay.sent > 0
+	if e.refusals++; !outcome.refused || !outcome.failed() {
+		e.refusals = 0 // nothing was refused, or what was is set aside
+	}
 	e.calm.after(outcome.worst, time.Now())
 	e.stats.pushed(outcome, now, time.Since(now))
 	return outcome.err()

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/duotel/duotel/exporter/internal/batch"
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
@@ -16,12 +17,15 @@ func (e *pushExporter) deliver(a attempt, c *cargo) *outcome {
 	} else {
 		o.unsent = []span{c.all()}
 	}
+	if e.yieldBy.Load() != nil {
+		o.unsent = append(o.unsent, o.refusals...) // by this push or by none
+	}
 	e.keep(c, o)
 	return o
 }
 
 // replay sends what the spool holds, oldest first. It returns false when the backend stopped it: then
-// there is no point in sending what is newer.
+// there is no point in sending what is newer. What is refused for what is in it stops only what is behind it in the spool.
 func (e *pushExporter) replay(a attempt, o *outcome) (proceed bool) {
 	if e.spool == nil {
 		return true
@@ -29,7 +33,7 @@ func (e *pushExporter) replay(a attempt, o *outcome) (proceed bool) {
 	proceed = true
 	_, err := e.spool.Drain(func(request spool.Request) (rest spool.Request) {
 		rest = e.resend(a, request, o)
-		proceed = len(rest.Body) == 0
+		proceed = len(rest.Body) == 0 || refusesContent(o.worst)
 		return rest
 	})
 	if !errors.Is(err, spool.ErrBusy) {
@@ -38,66 +42,93 @@ func (e *pushExporter) replay(a attempt, o *outcome) (proceed bool) {
 	return proceed
 }
 
-// resend sends a request of the spool, in halves where it is too large. It returns what a later push
-// may deliver.
+// resend sends a request of the spool, divided where it is too large or refused for what is in it. It returns what
+// a later push may deliver.
 func (e *pushExporter) resend(a attempt, whole spool.Request, o *outcome) (rest spool.Request) {
+	r := &replayed{exporter: e, outcome: o}
 	answer := e.insist(a, o, func() otlpanswer.Answer { return e.client.Replay(a, whole.Body) })
-	if answer.Reason == otlpanswer.TooLarge {
-		if pieces, err := batch.Decode(whole.Body); err == nil && pieces.Points() > 1 {
-			return e.resendPieces(a, whole, pieces, o)
-		}
-	}
-	if e.settle(answer, whole.Points, o) {
+	if answer.Accepted() {
+		r.accept(whole.Points, answer)
 		return spool.Request{}
 	}
-	return whole
-}
-
-// resendPieces sends the halves of a request that is too large, and halves of those.
-func (e *pushExporter) resendPieces(a attempt, whole spool.Request, pieces *batch.Request, o *outcome) (rest spool.Request) {
-	end := pieces.Points()
-	queue := span{0, end}.halves()
-	for len(queue) > 0 {
-		next := queue[0]
-		queue = queue[1:]
-		answer := e.resendPiece(a, pieces, next, o)
-		switch {
-		case answer.Reason == otlpanswer.TooLarge && next.size() > 1:
-			queue = append(next.halves(), queue...)
-		case e.settle(answer, next.size(), o):
-		default:
-			body, err := pieces.Slice(next.from, end)
-			if err != nil {
-				e.stats.collectFailed(err)
-				return whole
-			}
-			return spool.Request{Body: body, Points: int64(end - next.from)}
-		}
+	if answer.Reason != otlpanswer.TooLarge && !refusesContent(answer) {
+		o.worst = answer
+		return whole
 	}
-	return spool.Request{}
+	pieces, err := batch.Decode(whole.Body)
+	if err != nil {
+		o.worst = answer
+		o.replay.dropped += whole.Points // it is no OTLP, and would block what is behind it
+		return spool.Request{}
+	}
+	if answer.Reason != otlpanswer.TooLarge && e.refusals+1 < refusalsBeforeDividing {
+		o.worst, o.refused = answer, true
+		return whole
+	}
+	r.request = pieces
+	queue := []span{{0, pieces.Points()}}
+	if pieces.Points() > 1 {
+		queue = queue[0].halves()
+	}
+	// What a later push took after this was first refused shows that the backend takes something.
+	before := len(o.refusals)
+	left := e.sendAll(a, r, queue, e.took, o)
+	left = append(left, o.refusals[before:]...)
+	o.refusals = o.refusals[:before]
+	return r.rest(whole, left)
 }
 
-func (e *pushExporter) resendPiece(a attempt, whole *batch.Request, s span, o *outcome) otlpanswer.Answer {
-	body, err := whole.Slice(s.from, s.to)
+// replayed is a request of the spool, on its way to the backend.
+type replayed struct {
+	exporter *pushExporter
+	outcome  *outcome
+	request  *batch.Request
+}
+
+func (r *replayed) send(a attempt, s span) otlpanswer.Answer {
+	body, err := r.request.Slice(batch.Range{From: s.from, To: s.to})
 	if err != nil {
 		return otlpanswer.Answer{Reason: otlpanswer.Encode, Detail: otlpanswer.FirstLine([]byte(err.Error()))}
 	}
-	return e.insist(a, o, func() otlpanswer.Answer { return e.client.Replay(a, body) })
+	return r.exporter.insist(a, r.outcome, func() otlpanswer.Answer { return r.exporter.client.Replay(a, body) })
 }
 
-// settle takes note of the answer to n points of the spool. It returns false when they have to stay
-// there. What the backend will never take is given up, or it would block what is behind it.
-func (e *pushExporter) settle(answer otlpanswer.Answer, n int64, o *outcome) bool {
-	switch {
-	case answer.Accepted():
-		o.replay.accept(n, o.rejection(answer, n))
-		return true
-	case answer.Reason == otlpanswer.TooLarge, isAboutTheRequest(answer):
-		o.worst = answer
-		o.replay.dropped += n
-		return true
-	default:
-		o.worst = answer
-		return false
+func (r *replayed) accepted(s span, answer otlpanswer.Answer) int64 {
+	r.accept(s.size(), answer)
+	return s.size()
+}
+
+func (r *replayed) accept(n int64, answer otlpanswer.Answer) {
+	r.outcome.replay.accept(n, r.outcome.rejection(answer, n))
+}
+
+func (r *replayed) tooLarge(s span) { r.outcome.replay.dropped += s.size() }
+
+// setAside drops the point. Its series is not remembered: if it is still recorded, the live data shows it.
+func (r *replayed) setAside(s span, answer otlpanswer.Answer) bool {
+	r.outcome.replay.giveUp(s.size())
+	r.exporter.stats.setAside("a data point in the spool", answer)
+	return true
+}
+
+func (r *replayed) innocent() []span { return anyOf(r.request.Points()) }
+
+// rest is the request of the ranges that a later push may deliver.
+func (r *replayed) rest(whole spool.Request, left []span) spool.Request {
+	if len(left) == 0 {
+		return spool.Request{}
 	}
+	slices.SortFunc(left, func(a, b span) int { return a.from - b.from })
+	var ranges []batch.Range
+	points := int64(0)
+	for _, s := range left {
+		ranges = append(ranges, batch.Range{From: s.from, To: s.to})
+		points += s.size()
+	}
+	body, err := r.request.Slice(ranges...)
+	if err != nil {
+		r.exporter.stats.collectFailed(err)
+		return whole
+	}
+	return spool.Request{Body: body, Points: points}
 }

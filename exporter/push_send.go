@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 )
 
@@ -34,6 +32,7 @@ type outcome struct {
 	worst     otlpanswer.Answer // the last failure
 	unsent    []span            // what a later attempt may deliver
 	refused   bool              // a request was refused for what is in it
+	refusals  []span            // such ranges, which the next push may deliver
 	divided   int               // requests made to find what is refused
 	keepErr   error             // why the spool did not take it
 	missing   error             // why not everything was collected
@@ -52,6 +51,12 @@ type tally struct {
 func (t *tally) accept(points, rejected int64) {
 	t.sent += points - rejected
 	t.rejected += rejected
+}
+
+// giveUp counts points of series that are set aside.
+func (t *tally) giveUp(points int64) {
+	t.dropped += points
+	t.aside += points
 }
 
 func (o *outcome) failed() bool { return !o.worst.Accepted() || o.missing != nil }

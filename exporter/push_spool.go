@@ -46,6 +46,10 @@ func (e *pushExporter) keepAll(c *cargo) {
 
 // keepSpan writes one range of points, in halves where that is larger than what the spool takes.
 func (e *pushExporter) keepSpan(c *cargo, s span, o *outcome) {
+	live := c.live(s)
+	if live == 0 {
+		return // set aside, all of it
+	}
 	// The time of the push may be over; that of the process is not.
 	request, err := e.client.Encode(context.Background(), &metricdata.ResourceMetrics{Resource: e.resource, ScopeMetrics: c.cut(s)})
 	if err != nil {
@@ -59,12 +63,13 @@ func (e *pushExporter) keepSpan(c *cargo, s span, o *outcome) {
 		}
 		return
 	}
-	if err := e.spool.Put(spool.Request{Body: request, Points: s.size()}); err != nil {
+	if err := e.spool.Put(spool.Request{Body: request, Points: live}); err != nil {
 		o.keepErr, o.spoolErr = err, cmp.Or(o.spoolErr, err)
 		return
 	}
 	c.acknowledge(s)
-	o.spooled += s.size()
+	o.spooled += live
+	o.fresh.giveUp(s.size() - live)
 }
 
 // spoolWorked takes note of how the spool did in one push, and tells the log when that is not as before.

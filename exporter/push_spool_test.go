@@ -140,7 +140,7 @@ func checkNoSecret(t *testing.T, dir string) {
 	}
 }
 
-// A request in the spool that the backend will never take does not hold up the others.
+// A request in the spool that the backend will never take does not hold up what is new, and does not stay for ever.
 func TestPushSpoolGivesUpWhatIsRefused(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
 		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{SpoolDir: t.TempDir()}))
@@ -149,16 +149,26 @@ func TestPushSpoolGivesUpWhatIsRefused(t *testing.T) {
 			_ = p.ForceFlush(t.Context())
 		}
 		b.set(up)
-		b.judgeBy(func(arrival) (httpAnswer, grpcReply) {
-			if len(b.arrivals) > 0 {
+		var never uint64 // the time of the oldest point
+		b.judgeBy(func(a arrival) (httpAnswer, grpcReply) {
+			at := a.metrics()[0].GetGauge().GetDataPoints()[0].GetTimeUnixNano()
+			if never == 0 {
+				never = at
+			}
+			if at != never {
 				return nil, nil
 			}
 			return respond(400, "", ""), refuse(codes.InvalidArgument, "")
 		})
-		if err := p.ForceFlush(t.Context()); err == nil {
-			t.Error("the refusal was not reported")
+		for i := range 3 {
+			if err := p.ForceFlush(t.Context()); (err == nil) != (i == 2) {
+				t.Errorf("push %d: %v", i, err)
+			}
+			if s := p.Stats(); s.PointsSent-s.PointsReplayed != int64(i+1) {
+				t.Errorf("push %d: what is new did not arrive: %+v", i, s)
+			}
 		}
-		if s := p.Stats(); s.PointsReplayed != 1 || s.PointsLost != 1 || s.SpoolRequests != 0 || s.PointsSent != 2 {
+		if s := p.Stats(); s.PointsReplayed != 1 || s.PointsLost != 1 || s.PointsSetAside != 1 || s.SpoolRequests != 0 || s.PointsSent != 4 {
 			t.Errorf("stats: %+v", s)
 		}
 	})

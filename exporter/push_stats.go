@@ -6,84 +6,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 	"github.com/duotel/duotel/exporter/internal/spool"
 )
-
-// PushState is the condition of a [Push].
-type PushState string
-
-// The states of a [Push].
-const (
-	// PushStarting is before the first push.
-	PushStarting PushState = "starting"
-	// PushHealthy is when the latest push was accepted.
-	PushHealthy PushState = "healthy"
-	// PushFailing is when it was not.
-	PushFailing PushState = "failing"
-	// PushStopped is after Shutdown.
-	PushStopped PushState = "stopped"
-)
-
-// PushStats says how a [Push] stands. Counts are since the start.
-type PushStats struct {
-	State PushState
-	// Endpoint is where to, without a password.
-	Endpoint string
-	// LastAttempt and LastSuccess are when the latest push began, and the latest that was accepted;
-	// zero when there was none.
-	LastAttempt, LastSuccess time.Time
-	// LastReason and LastError say why the latest push failed, or why one that has not ended counts as failing; empty
-	// when it did not. The reason is what the backend's answer means, or "incomplete" where the push was accepted and lacks
-	// what a producer has.
-	LastReason, LastError string
-	// LastWarning is what the latest partial success said.
-	LastWarning string
-	// ConsecutiveFailures is the number of failed pushes since the last success.
-	ConsecutiveFailures int64
-	// Failures counts failed pushes by reason.
-	Failures map[string]int64
-	// Pushes and Requests count what was tried. A push takes one request, or more when it is cut into
-	// batches or tried again.
-	Pushes, Requests int64
-	// AmbiguousRequests may have been taken by the backend, which nobody can tell: no answer came, and they were sent
-	// again; or one came over gRPC that is too large to be read, and they were not; or they were sent out of the spool
-	// and could not be removed from it, so that the next process sends them again.
-	AmbiguousRequests int64
-	// PointsSent were accepted, PointsRejected refused by a partial success. PointsLost will never
-	// arrive: too large for the backend by themselves, unsent at Shutdown and not in the spool, dropped by the
-	// spool, or refused out of it.
-	PointsSent, PointsRejected, PointsLost int64
-	// Bytes is the size of all request bodies as they were sent.
-	Bytes int64
-	// Duration is how long the latest push took.
-	Duration time.Duration
-	// PointsSpooled were written to the spool, PointsReplayed accepted out of it; what it dropped, and
-	// what the backend will never take out of it, is part of PointsLost. SpoolRequests and SpoolBytes
-	// wait in it, of all processes that share it, as of the latest push.
-	PointsSpooled, PointsReplayed int64
-	SpoolRequests                 int
-	SpoolBytes                    int64
-	// SpoolCorrupt counts files that are named like a request of the spool and are none. They are set aside.
-	SpoolCorrupt int64
-	// SpoolError is why the spool did not work in the latest push; empty when it did. SpoolFailures counts
-	// such pushes.
-	SpoolError    string
-	SpoolFailures int64
-	// CollectErrors counts what went wrong before a push: producers that failed and were left out, and what
-	// gatherers of a [NewBridge] could not give, once per push.
-	CollectErrors int64
-	// Repaired counts metrics and series that were sent otherwise than they were recorded, because a backend would have
-	// refused everything for them: strings that are not valid UTF-8, keys that no label can be made of, exponential
-	// histograms too coarse for a native histogram. Each counts once per push.
-	Repaired int64
-	// SeriesDuplicate and SeriesLost count what the delta could not carry: series that came twice in one
-	// collection, and series given up because too many vanished while nothing was accepted.
-	SeriesDuplicate, SeriesLost int64
-}
 
 // pushStats keeps a PushStats and tells the log when the state changes.
 type pushStats struct {
@@ -115,6 +44,7 @@ func (s *pushStats) snapshot() PushStats {
 	defer s.mu.Unlock()
 	out := s.stats
 	out.Failures = maps.Clone(s.stats.Failures)
+	out.SetAside = slices.Clone(s.stats.SetAside)
 	return out
 }
 
@@ -151,6 +81,17 @@ func (s *pushStats) differenced(lost, duplicates int) {
 	defer s.mu.Unlock()
 	s.stats.SeriesLost += int64(lost)
 	s.stats.SeriesDuplicate += int64(duplicates)
+}
+
+// setAside takes note of a series that will not be sent any more, and says so, once, since it happens once.
+func (s *pushStats) setAside(what string, answer otlpanswer.Answer) {
+	s.mu.Lock()
+	s.stats.SeriesSetAside++
+	if len(s.stats.SetAside) < mostNamed {
+		s.stats.SetAside = append(s.stats.SetAside, what+": "+answer.Detail)
+	}
+	s.mu.Unlock()
+	s.logger.Warn("push: set aside: the backend refuses everything that is sent with it", "what", what, "reason", answer.Reason, "detail", answer.Detail)
 }
 
 func (s *pushStats) repaired(n int) {
@@ -199,6 +140,7 @@ func (s *pushStats) note(o *outcome, at time.Time, took time.Duration) (say func
 	st.PointsSent += o.fresh.sent + o.replay.sent
 	st.PointsRejected += o.fresh.rejected + o.replay.rejected
 	st.PointsLost += o.fresh.dropped + o.replay.dropped
+	st.PointsSetAside += o.fresh.aside + o.replay.aside
 	st.PointsSpooled += o.spooled
 	st.PointsReplayed += o.replay.sent
 	st.Bytes += o.bytes

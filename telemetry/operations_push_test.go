@@ -58,6 +58,14 @@ var pushStates = map[string]func(*scene){
 		s.done(s.sdk.ForceFlush(s.Context()))
 	},
 	"the backend took the request and not all points": answered(telemetrytest.PartialSuccess(3, "too old")),
+	"a series that the backend refuses, and everything with it": func(s *scene) {
+		backend := telemetrytest.NewBackend(s)
+		backend.RefuseContent(telemetrytest.Status(http.StatusInternalServerError), func(r telemetrytest.Request) bool { return r.HasMetric("jobs") })
+		s.pushed(telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}, func() { s.jobs("a") })
+		for range 2 {
+			_ = s.sdk.ForceFlush(s.Context())
+		}
+	},
 	"a callback hangs": func(s *scene) {
 		backend := telemetrytest.NewBackend(s)
 		end := func() {}
@@ -223,7 +231,7 @@ var stopping = map[string]func(*scene){
 	"the backend refuses the last push, and there is a spool": func(s *scene) {
 		s.refusedWithSpool(http.StatusUnauthorized)
 	},
-	"the backend refuses what is in the last push": func(s *scene) {
+	"the backend refuses what is in the last push, and there is a spool": func(s *scene) {
 		s.refusedWithSpool(http.StatusBadRequest)
 	},
 	"the backend hangs": func(s *scene) {

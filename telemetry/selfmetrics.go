@@ -86,11 +86,12 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 		component = semconv.OTelComponentTypeOtlpGRPCMetricExporter
 	}
 	name := semconv.OTelComponentName(component.Value.AsString() + "/0")
-	b.counter("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Data points for which the push ended: accepted, or with error.type rejected or lost.", func(observe observeInt) {
+	b.counter("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Data points for which the push ended: accepted, or with error.type rejected, set_aside or lost.", func(observe observeInt) {
 		s := stats()
 		observe(s.PointsSent, component, name)
 		observe(s.PointsRejected, component, name, semconv.ErrorTypeKey.String("rejected"))
-		observe(s.PointsLost, component, name, semconv.ErrorTypeKey.String("lost"))
+		observe(s.PointsLost-s.PointsSetAside, component, name, semconv.ErrorTypeKey.String("lost"))
+		observe(s.PointsSetAside, component, name, semconv.ErrorTypeKey.String("set_aside"))
 	})
 	b.counter("duotel.push.failures", "{push}", "Pushes that failed, by reason.", func(observe observeInt) {
 		for reason, n := range stats().Failures {
@@ -102,6 +103,8 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 	b.counter("duotel.push.requests.ambiguous", "{request}", "Requests that got no answer though the backend may have taken them; they were sent again.", func(observe observeInt) { observe(stats().AmbiguousRequests) })
 	b.counter("duotel.push.collect.failures", "{failure}", "Producers and client_golang collectors that failed before a push and were left out of it.", func(observe observeInt) { observe(stats().CollectErrors) })
 	b.counter("duotel.push.lost_series", "{series}", "Series of which a delta could not carry everything.", func(observe observeInt) { observe(stats().SeriesLost) })
+	b.counter("duotel.push.set_aside_series", "{series}", "Series that are not sent any more, because the backend refuses everything that is sent with them.", func(observe observeInt) { observe(stats().SeriesSetAside) })
+	b.counter("duotel.push.repaired", "{series}", "Metrics and series that were sent otherwise than recorded, because a backend would refuse them; once per push.", func(observe observeInt) { observe(stats().Repaired) })
 	b.gauge("duotel.push.spool.size", "By", "Bytes that wait in the spool.", func(observe observeFloat) { observe(float64(stats().SpoolBytes)) })
 	b.counter("duotel.push.spool.failures", "{push}", "Pushes in which the spool could not be read, written to or emptied.", func(observe observeInt) { observe(stats().SpoolFailures) })
 	b.gauge("duotel.push.consecutive_failures", "{push}", "Failed pushes since the last success.", func(observe observeFloat) { observe(float64(stats().ConsecutiveFailures)) })

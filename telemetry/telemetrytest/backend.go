@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -134,6 +135,29 @@ func (b *Backend) Default(a Answer) {
 	b.journal.mu.Lock()
 	defer b.journal.mu.Unlock()
 	b.journal.fallback = a
+}
+
+// RefuseContent gives every request that bad admits the answer a, whatever the script and the default say, and uses up no
+// line of the script: a backend that refuses everything that comes with one series it does not like. bad sees the
+// decoded request in its Message, must not keep or change it, and must not call the backend. A nil bad ends it.
+func (b *Backend) RefuseContent(a Answer, bad func(Request) bool) {
+	b.journal.mu.Lock()
+	defer b.journal.mu.Unlock()
+	b.journal.refusing, b.journal.content = a, bad
+}
+
+// HasMetric reports whether the request has a metric of one of these names, as sent.
+func (r Request) HasMetric(names ...string) bool {
+	for _, rm := range r.Message.GetResourceMetrics() {
+		for _, sm := range rm.GetScopeMetrics() {
+			for _, m := range sm.GetMetrics() {
+				if slices.Contains(names, m.GetName()) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // Requests returns what arrived, oldest first, as far as [WithKeep] keeps it.

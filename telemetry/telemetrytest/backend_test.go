@@ -156,3 +156,20 @@ func TestBackendConcurrentSafe(t *testing.T) {
 		}
 	}
 }
+
+func TestBackendRefusesByContent(t *testing.T) {
+	forEachProtocol(t, func(t *testing.T, b *telemetrytest.Backend, e sdkmetric.Exporter) {
+		b.RefuseContent(telemetrytest.Status(422), func(r telemetrytest.Request) bool { return r.HasMetric("other", "orders.placed") })
+		if err := e.Export(t.Context(), orders(metricdata.DeltaTemporality, "a")); err == nil || b.Counts().Accepted != 0 {
+			t.Errorf("%v; want the refusal", err)
+		}
+		b.RefuseContent(telemetrytest.Status(422), func(r telemetrytest.Request) bool { return r.HasMetric("other") })
+		if err := e.Export(t.Context(), orders(metricdata.DeltaTemporality, "a")); err != nil {
+			t.Error(err)
+		}
+		b.RefuseContent(telemetrytest.Answer{}, nil)
+		if err := e.Export(t.Context(), orders(metricdata.DeltaTemporality, "a")); err != nil || b.Counts().Accepted != 2 {
+			t.Errorf("%v; want it accepted", err)
+		}
+	})
+}

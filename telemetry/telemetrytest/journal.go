@@ -24,6 +24,8 @@ type journal struct {
 	mu       sync.Mutex
 	script   []Answer
 	fallback Answer
+	content  func(Request) bool // nil when nothing is refused for what is in it
+	refusing Answer             // what such a request is answered
 	requests []Request
 	counts   Counts
 	series   map[string]*Series
@@ -35,8 +37,8 @@ func newJournal(keep int) *journal {
 	return &journal{keep: keep, fallback: Accept(), series: map[string]*Series{}, changed: make(chan struct{})}
 }
 
-// enter records r and decides its answer: refusal, unless it is zero, then the script, then the
-// default. A refused request uses up no line of the script.
+// enter records r and decides its answer: refusal, unless it is zero, then what its content is refused with, then the
+// script, then the default. A refused request uses up no line of the script.
 func (j *journal) enter(r Request, refusal Answer) Answer {
 	var points []*Series
 	if r.Message != nil {
@@ -44,7 +46,12 @@ func (j *journal) enter(r Request, refusal Answer) Answer {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if r.Answer = refusal; refusal == (Answer{}) {
+	switch {
+	case refusal != (Answer{}):
+		r.Answer = refusal
+	case j.content != nil && j.content(r):
+		r.Answer = j.refusing
+	default:
 		r.Answer = j.next().resolve(r.Points, r.Bytes)
 	}
 	j.counts.Requests++

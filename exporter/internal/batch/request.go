@@ -36,10 +36,13 @@ func Decode(encoded []byte) (*Request, error) {
 // Points returns the number of data points.
 func (r *Request) Points() int { return r.points }
 
-// Slice encodes the points [from, to), counted in order, with everything that they belong to. What
-// has no points in that range is left out.
-func (r *Request) Slice(from, to int) ([]byte, error) {
-	c := cutter{from: from, to: to}
+// Range is the points [From, To), counted in order.
+type Range struct{ From, To int }
+
+// Slice encodes the points of ranges, which are in order, with everything that they belong to. What has no points in
+// them is left out.
+func (r *Request) Slice(ranges ...Range) ([]byte, error) {
+	c := cutter{ranges: ranges}
 	out := shallow(r.message, "resource_metrics")
 	for _, rm := range r.message.GetResourceMetrics() {
 		if kept := c.resource(rm); len(kept.GetScopeMetrics()) > 0 {
@@ -53,8 +56,19 @@ func (r *Request) Slice(from, to int) ([]byte, error) {
 	return encoded, nil
 }
 
-// cutter walks over a request and keeps the points [from, to).
-type cutter struct{ from, to, at int }
+// cutter walks over a request and keeps the points of ranges.
+type cutter struct {
+	ranges []Range // those that have not been passed
+	at     int
+}
+
+// keeps reports whether the point at index is kept. It is asked in order.
+func (c *cutter) keeps(index int) bool {
+	for len(c.ranges) > 0 && index >= c.ranges[0].To {
+		c.ranges = c.ranges[1:]
+	}
+	return len(c.ranges) > 0 && index >= c.ranges[0].From
+}
 
 func (c *cutter) resource(rm *metricspb.ResourceMetrics) *metricspb.ResourceMetrics {
 	out := shallow(rm, "scope_metrics")
@@ -82,17 +96,19 @@ func (c *cutter) metric(m *metricspb.Metric) *metricspb.Metric {
 	if !ok {
 		return nil
 	}
-	lo, hi := max(c.from-c.at, 0), min(c.to-c.at, points.Len())
+	first := c.at
 	c.at += points.Len()
-	if lo >= hi {
-		return nil
-	}
 	data := m.ProtoReflect().Get(kind).Message()
 	field := data.Descriptor().Fields().ByName("data_points")
 	cut := shallow(data.Interface(), "data_points").ProtoReflect()
 	kept := cut.Mutable(field).List()
-	for i := lo; i < hi; i++ {
-		kept.Append(points.Get(i))
+	for i := range points.Len() {
+		if c.keeps(first + i) {
+			kept.Append(points.Get(i))
+		}
+	}
+	if kept.Len() == 0 {
+		return nil
 	}
 	out := shallow(m, kind.Name())
 	out.ProtoReflect().Set(kind, protoreflect.ValueOfMessage(cut))

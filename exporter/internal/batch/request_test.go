@@ -139,7 +139,7 @@ func TestSlicesOfARequestCoverEverythingOnce(t *testing.T) {
 			var got []string
 			for from := 0; from < len(want); from += size {
 				piece := new(colmetricpb.ExportMetricsServiceRequest)
-				if err := proto.Unmarshal(must(r.Slice(from, from+size)), piece); err != nil {
+				if err := proto.Unmarshal(must(r.Slice(batch.Range{From: from, To: from + size})), piece); err != nil {
 					t.Fatal(err)
 				}
 				points := flat(t, piece)
