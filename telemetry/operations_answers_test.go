@@ -154,7 +154,7 @@ var answersOverHTTP = map[string]func(*scene){
 	"nothing until the time is up":                answered(telemetrytest.Hang(), brief),
 	"nothing, after it has taken the data":        answered(telemetrytest.AcceptThenReset(), brief),
 	"the call is canceled":                        nil,
-	"something that is not HTTP":                  foreign,
+	"something that is not HTTP":                  raw("220 mail ready\r\n", "", brief),
 	"the header trickles":                         raw("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", brief),
 }
 
