@@ -147,8 +147,6 @@ func TestPushWhileACallbackHangs(t *testing.T) {
 // counted is an attachment with one counter of that value, which needs no callback.
 type counted int64
 
-func (counted) Settle() {}
-
 func (c counted) ProduceInto(_ context.Context, dst *[]metricdata.ScopeMetrics) error {
 	points := []metricdata.DataPoint[int64]{{StartTime: time.Now().Add(-time.Second), Time: time.Now(), Value: int64(c)}}
 	data := metricdata.Sum[int64]{Temporality: metricdata.CumulativeTemporality, IsMonotonic: true, DataPoints: points}

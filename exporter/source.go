@@ -91,9 +91,6 @@ func NewSource(cfg SourceConfig) *Source {
 // content and may reuse its memory.
 type Attachment interface {
 	ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error
-	// Settle has everything recorded that is not yet. It is called before the reader collects, and before
-	// ProduceInto. It must be quick.
-	Settle()
 }
 
 // Attach adds an origin of data to every collection. It must not be called after the first. The SDK's
@@ -129,9 +126,6 @@ func (s *Source) share(ctx context.Context, fresh bool) (*Snapshot, error) {
 // collect is the run that callers share. The SDK returns data beside an error, and the data counts.
 func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	snap := s.take()
-	for _, a := range s.attached {
-		a.Settle()
-	}
 	err := s.reader.Collect(ctx, &snap.data)
 	if errors.Is(err, sdkmetric.ErrReaderShutdown) {
 		return nil, ErrShutdown
@@ -142,7 +136,6 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 	s.failed(err)
 	snap.Resource, snap.Scopes, snap.Time = snap.data.Resource, snap.data.ScopeMetrics, time.Now()
 	for i, a := range s.attached {
-		a.Settle() // the callbacks may have taken their time
 		// In memory and quick: stopping here would show a page without half of its series.
 		if err := a.ProduceInto(context.WithoutCancel(ctx), &snap.attached[i]); err != nil {
 			snap.attached[i] = snap.attached[i][:0] // never an older collection's
@@ -163,7 +156,6 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 func (s *Source) withoutCallbacks() []metricdata.ScopeMetrics {
 	var all []metricdata.ScopeMetrics
 	for _, a := range s.attached {
-		a.Settle()
 		var own []metricdata.ScopeMetrics
 		if err := a.ProduceInto(context.Background(), &own); err != nil {
 			s.failed(err)

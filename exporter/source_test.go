@@ -3,7 +3,6 @@ package exporter_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,43 +159,12 @@ func TestSourceProducerFilters(t *testing.T) {
 // slowAttachment fails when its context is over, as an attachment may.
 type slowAttachment struct{}
 
-func (slowAttachment) Settle() {}
-
 func (slowAttachment) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	*dst = []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{{Name: "attached"}}}}
 	return nil
-}
-
-// settling writes down when it is asked for what.
-type settling struct {
-	slowAttachment
-	events *[]string
-}
-
-func (s settling) Settle() { *s.events = append(*s.events, "settle") }
-
-func (s settling) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
-	*s.events = append(*s.events, "produce")
-	return s.slowAttachment.ProduceInto(ctx, dst)
-}
-
-// TestSettledInTime: what an attachment records late is in time for the SDK's own instruments, and for its own
-// also when it came about while a callback took its time.
-func TestSettledInTime(t *testing.T) {
-	src, meter := newSource(t)
-	var events []string
-	src.Attach(settling{events: &events})
-	must(meter.Int64ObservableGauge("slow", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
-		events = append(events, "callback")
-		return nil
-	})))
-	must(src.Collect(t.Context())).Release()
-	if want := []string{"settle", "callback", "settle", "produce"}; !slices.Equal(events, want) {
-		t.Errorf("a collection is %v, want %v", events, want)
-	}
 }
 
 // TestHastyCallerTakesNothingFromOthers asks with a deadline shorter than a callback, and then without.

@@ -21,23 +21,11 @@ var methods = [...]string{
 }
 
 const (
-	methodGet     method = 1
 	methodHead    method = 2
 	methodConnect method = 7
 )
 
-// methodOf is short for GET, which most requests are.
-func methodOf(name string) method {
-	if name == http.MethodGet {
-		return methodGet
-	}
-	return methodAmongAll(name)
-}
-
-//go:noinline
-func methodAmongAll(name string) method {
-	return method(max(0, slices.Index(methods[:], name)))
-}
+func methodOf(name string) method { return method(max(0, slices.Index(methods[:], name))) }
 
 // protocol is an index into protocols.
 type protocol uint8

@@ -15,14 +15,7 @@ const (
 	discardLimit = 256 << 10
 )
 
-// hasBody asks for the type of [http.NoBody], which costs less than comparing it.
-func hasBody(r *http.Request) bool { return r.Body != nil && !sameType(r.Body, http.NoBody) }
-
-// sameType reports whether v is a T.
-func sameType[T any](v any, _ T) bool {
-	_, same := v.(T)
-	return same
-}
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // countedBody is a request's body with what is read from it counted. It may be read by another goroutine,
 // and for longer than the request is served.
@@ -38,8 +31,6 @@ func (b *countedBody) Read(p []byte) (int, error) {
 }
 
 // countBody puts a counted body in the place of the request's.
-//
-//go:noinline
 func (rec *recorder) countBody() {
 	rec.body = rec.unused.body(rec.r.Body)
 	rec.r.Body = rec.body
@@ -53,16 +44,6 @@ func (rec *recorder) requestSize() int64 {
 		}
 	}
 	return min(max(rec.r.ContentLength, 0), maxUnreadSize)
-}
-
-// endBody gives the request its own body back, and returns its size.
-//
-//go:noinline
-func (rec *recorder) endBody() int64 {
-	if rec.body != nil {
-		rec.restoreBody()
-	}
-	return rec.requestSize()
 }
 
 // restoreBody gives the request its own body back, unless somebody replaced it in between. net/http

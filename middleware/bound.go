@@ -11,20 +11,14 @@ import (
 // The types here are an instrument together with one attribute set. Where the instrument can be bound,
 // a measurement needs no attribute work; where it cannot, the option is made once.
 
-// recorderOf is a histogram, and recorderOfAll one that takes many measurements at once.
-type (
-	recorderOf[N int64 | float64] interface {
-		Record(ctx context.Context, v N, options ...metric.RecordOption)
-	}
-	recorderOfAll[N int64 | float64] interface {
-		RecordAll(ctx context.Context, vs []N)
-	}
-)
+// recorderOf is a histogram.
+type recorderOf[N int64 | float64] interface {
+	Record(ctx context.Context, v N, options ...metric.RecordOption)
+}
 
 // histogramOf is one series of a histogram.
 type histogramOf[N int64 | float64] struct {
 	one     recorderOf[N]
-	all     recorderOfAll[N] // nil where it cannot
 	options []metric.RecordOption
 }
 
@@ -35,34 +29,19 @@ type (
 
 func bindSeconds(h metric.Float64Histogram, set attribute.Set) secondsOf {
 	if b, ok := h.(x.Float64HistogramBinder); ok {
-		return boundOf[float64](b.Bind(set.ToSlice()...))
+		return secondsOf{one: b.Bind(set.ToSlice()...)}
 	}
 	return secondsOf{one: h, options: []metric.RecordOption{metric.WithAttributeSet(set)}}
 }
 
 func bindBytes(h metric.Int64Histogram, set attribute.Set) bytesOf {
 	if b, ok := h.(x.Int64HistogramBinder); ok {
-		return boundOf[int64](b.Bind(set.ToSlice()...))
+		return bytesOf{one: b.Bind(set.ToSlice()...)}
 	}
 	return bytesOf{one: h, options: []metric.RecordOption{metric.WithAttributeSet(set)}}
 }
 
-func boundOf[N int64 | float64](h recorderOf[N]) histogramOf[N] {
-	all, _ := h.(recorderOfAll[N])
-	return histogramOf[N]{one: h, all: all}
-}
-
 func (h *histogramOf[N]) record(ctx context.Context, v N) { h.one.Record(ctx, v, h.options...) }
-
-func (h *histogramOf[N]) recordAll(ctx context.Context, vs []N) {
-	if h.all != nil {
-		h.all.RecordAll(ctx, vs)
-		return
-	}
-	for _, v := range vs {
-		h.record(ctx, v)
-	}
-}
 
 // levelOf is one series of an up-down counter.
 type levelOf struct {

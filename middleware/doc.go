@@ -46,8 +46,7 @@
 // ResponseWriter, which could then write into a stranger's response: it is 32 bytes, allocated for eight
 // requests at a time.
 //
-// Where the meter tells before it collects, as Duotel's does, requests that have ended wait for that, or until
-// there are sixteen, and are recorded together; not so with tracing, attributes of one's own, or [WithStreamed]. A collection has every request that ended before it.
+// A request is recorded when it ends.
 //
 // # Traces
 //

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -20,7 +19,6 @@ func DefaultExcludedPaths() []string {
 
 // exclusion decides which requests are none of ours. It is immutable.
 type exclusion struct {
-	lengths     uint64 // of what may be excluded, a bit for each: most requests need no closer look
 	paths       map[string]bool
 	expressions []*regexp.Regexp
 }
@@ -29,20 +27,14 @@ func newExclusion(paths []string, expressions []*regexp.Regexp) exclusion {
 	e := exclusion{paths: make(map[string]bool, len(paths)), expressions: slices.Clone(expressions)}
 	for _, p := range paths {
 		e.paths[p] = true
-		e.lengths |= lengthBit(p)
-	}
-	if len(expressions) > 0 {
-		e.lengths = math.MaxUint64
 	}
 	return e
 }
 
 // path reports whether requests for a raw path are excluded.
 func (e *exclusion) path(path string) bool {
-	return e.lengths&lengthBit(path) != 0 && (e.paths[path] || e.matches(path))
+	return e.paths[path] || e.matches(path)
 }
-
-func lengthBit(path string) uint64 { return 1 << (uint(len(path)) % 64) }
 
 // matches reports whether an expression matches a path or a route.
 func (e *exclusion) matches(s string) bool {

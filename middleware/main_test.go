@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(twice{m}) }
 
-// deferring says that the meters of the tests let measurements wait for a collection.
-var deferring bool
+// onBound says that the meters of the tests are those that the library uses.
+var onBound bool
 
 // twice runs every test on the SDK's own meters and on those that the library uses.
 type twice struct{ *testing.M }
@@ -39,7 +39,7 @@ func (m twice) Run() int {
 			return code
 		}
 	}
-	deferring = true
+	onBound = true
 	return max(code, m.M.Run())
 }
 
@@ -68,7 +68,7 @@ func newMeters(tb testing.TB) *meters {
 func newLimitedMeters(tb testing.TB, limit int) *meters {
 	tb.Helper()
 	m := newStockMeters(tb, limit)
-	if deferring {
+	if onBound {
 		m.bound = bound.NewProvider(bound.Config{Inner: m.MeterProvider, CardinalityLimit: cmp.Or(limit, -1)})
 		m.MeterProvider = m.bound
 	}
@@ -94,7 +94,6 @@ func (m *meters) collect(tb testing.TB) []metricdata.ScopeMetrics {
 		}
 		return rm.ScopeMetrics
 	}
-	m.bound.Settle()
 	var attached []metricdata.ScopeMetrics
 	if err := errors.Join(m.reader.Collect(context.Background(), &rm), m.bound.ProduceInto(context.Background(), &attached)); err != nil {
 		tb.Fatal(err)

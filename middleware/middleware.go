@@ -1,9 +1,6 @@
 package middleware
 
-import (
-	"net/http"
-	"reflect"
-)
+import "net/http"
 
 // Middleware instruments HTTP handlers. All handlers of one Middleware share its instruments; two
 // Middlewares of one meter provider share the series. It is safe for concurrent use.
@@ -37,17 +34,15 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil, exclusion: &m.server.exclusion}
-	h.later = m.server.batches.on && !h.traced && len(m.server.streams) == 0 && len(m.server.own.from) == 0
+	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil}
+	var instrumented http.Handler = h
 	switch {
 	case h.traced:
-		return &gate{exclusion: h.exclusion, instrumented: m.config.tracedHandler(h), bare: next}
+		instrumented = m.config.tracedHandler(h)
 	case m.config.labeler:
-		return &gate{exclusion: h.exclusion, instrumented: &labeling{next: h}, bare: next}
-	default:
-		h.lengths = h.exclusion.lengths
-		return h
+		instrumented = &labeling{next: h}
 	}
+	return &gate{exclusion: &m.server.exclusion, instrumented: instrumented, bare: next}
 }
 
 // measured is a handler that is measured.
@@ -56,16 +51,13 @@ type measured struct {
 	next   http.Handler
 	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
 	traced bool
-	later  bool // requests may be recorded later
-
-	exclusion *exclusion
-	lengths   uint64 // those of the exclusion, none where a gate is in front
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := firstShape.Load() // that of most writers
-	if s == nil || s.of != reflect.TypeOf(w) || !s.plain || h.lengths&lengthBit(pathOfRequest(r)) != 0 {
-		if s = h.look(w, r); s == nil {
+	s := shapeOf(w)
+	if !s.plain {
+		if outer := h.outer(w); outer != nil {
+			outer.nest(h.next, w, r)
 			return
 		}
 	}
@@ -75,23 +67,6 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer rec.end()
 	h.next.ServeHTTP(writerOf(s.offers, rec.face), r)
 	rec.done = true
-}
-
-// look returns the shape of w where the request is to be measured. Where it is not, or it is measured already, look
-// serves it and returns nil.
-func (h *measured) look(w http.ResponseWriter, r *http.Request) *shape {
-	if r.URL != nil && h.lengths&lengthBit(r.URL.Path) != 0 && h.exclusion.path(r.URL.Path) {
-		h.next.ServeHTTP(w, r)
-		return nil
-	}
-	s := shapeOf(w)
-	if !s.plain {
-		if outer := h.outer(w); outer != nil {
-			outer.nest(h.next, w, r)
-			return nil
-		}
-	}
-	return s
 }
 
 // pathOfRequest is empty where there is no URL, as there always is on a server.

@@ -41,7 +41,7 @@ func SetRoute(w http.ResponseWriter, route string) bool {
 	found := false
 	for f := findFace(w); f != nil; f = findFace(f.w) {
 		if rec := f.borrow(); rec != nil {
-			rec.route.set, rec.route.noted = route, true
+			rec.route.set = route
 			rec.giveBack()
 			found = true
 		}
@@ -66,30 +66,17 @@ func findFace(w http.ResponseWriter) *face {
 
 // routeTrack follows a request through nested routers.
 type routeTrack struct {
-	noted  bool   // there is more than the path
 	path   string // the path as the router further out saw it
 	set    string // the route, once it is known
 	prefix string // of the patterns of the routers further out, what was stripped from the path
 	outer  string // the pattern of that router
 }
 
-// forget empties the track.
-//
-//go:noinline
-func (t *routeTrack) forget() { *t = routeTrack{} }
-
 // begin, of an empty track, starts at the outermost instrumented handler. A pattern that is there already is that of a mux
 // further out still, which then saw the path of the request line.
 func (t *routeTrack) begin(r *http.Request) {
 	t.path = pathOfRequest(r)
-	if r.Pattern != "" {
-		t.beginBelow(r)
-	}
-}
-
-// beginBelow is begin where the request was routed already.
-func (t *routeTrack) beginBelow(r *http.Request) {
-	if r.URL == nil {
+	if r.Pattern == "" || r.URL == nil {
 		return
 	}
 	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != t.path {
@@ -106,7 +93,7 @@ func (t *routeTrack) descend(r *http.Request) {
 	if ok && stripped != "" {
 		t.prefix += leading(patternPath(r), strings.Count(strings.TrimSuffix(stripped, "/"), "/"))
 	}
-	t.path, t.outer, t.noted = r.URL.Path, r.Pattern, true
+	t.path, t.outer = r.URL.Path, r.Pattern
 }
 
 // leading returns the first n segments of a pattern.
@@ -160,20 +147,30 @@ func (rec *recorder) matched(r *http.Request, outerPrefix string, level routeTra
 	}
 }
 
-// servedBy is the route of the request, when it was served. Where one router matched it, its pattern says
-// all, and the way from there to the route is gone once. While the request is not settled, inner handlers
+// servedBy is the route of the request, when it was served. While the recorder is not alone, inner handlers
 // are still at work, and what they note is not ours to read.
-func (rec *recorder) servedBy(settled bool) *route {
+func (rec *recorder) servedBy(alone bool) *route {
 	s, r, t := rec.server, rec.r, &rec.route
-	if !settled {
+	if !alone {
 		t = new(routeTrack)
 		t.begin(r)
-		return s.route(rec.routeBy(t))
 	}
-	if t.set == "" && t.prefix == "" && t.outer == "" && r.Pattern != "" && rec.method != methodConnect {
-		return s.routeOf(&kind{name: r.Pattern, root: t.path == "/"})
+	if *t == (routeTrack{path: t.path}) && r.Pattern != "" && rec.method != methodConnect {
+		return s.routeOfPattern(r.Pattern, t.path == "/")
 	}
 	return s.route(rec.routeBy(t))
+}
+
+// routeOfPattern is the route of a request that one router matched. root says that its path is "/".
+func (s *server) routeOfPattern(pattern string, root bool) *route {
+	if one, ok := s.patterns.get(pattern); ok {
+		return one
+	}
+	one := s.route(orUnmatched(pathOf(pattern), root))
+	if one.name != UnmatchedRoute && one.name != "/" { // a catch-all is told from unmatched by the path
+		s.patterns.put(pattern, one)
+	}
+	return one
 }
 
 // finalRoute is the value of http.route, as far as it is known.

@@ -51,17 +51,6 @@ func (o *route) record(ctx context.Context, k seriesKey, own *attribute.Set, m *
 	}
 }
 
-// recordAll adds n ended requests, none of them streamed, to the series of k.
-func (o *route) recordAll(k seriesKey, g *group, n int) {
-	if o.excluded {
-		return
-	}
-	one, ctx := o.seriesOf(k, nil), context.Background()
-	o.server.attempt(func() { one.duration.recordAll(ctx, g.durations[:n]) })
-	o.server.attempt(func() { one.requestSize.recordAll(ctx, g.requestSizes[:n]) })
-	o.server.attempt(func() { one.responseSize.recordAll(ctx, g.responseSizes[:n]) })
-}
-
 func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {
 	if own != nil {
 		if one, ok := o.owned.get(ownedKey{k, own}); ok {

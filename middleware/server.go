@@ -2,10 +2,11 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -43,9 +44,7 @@ type server struct {
 	patterns  cache[string, *route]    // of requests that met one router only
 	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
 
-	batches  batches
-	lost     atomic.Pointer[any] // the first panic that a measurement was lost to
-	reported atomic.Bool
+	lost sync.Once // for the report of the first panic that a measurement was lost to
 }
 
 // levelCount is how many levels there are: by method, and by https.
@@ -84,8 +83,7 @@ func newServer(c *config) (*server, error) {
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
-	s.recorders.New = func() any { return s.newRecorder() }
-	s.waitFor(b.meter)
+	s.recorders.New = func() any { return &recorder{server: s} }
 	return s, nil
 }
 
@@ -102,6 +100,19 @@ func levelIndex(m method, https bool) uint8 {
 		return uint8(m)*2 + 1
 	}
 	return uint8(m) * 2
+}
+
+// attempt keeps a panic of somebody else's code, such as a view's filter, to the measurement that it is about.
+// The first is reported.
+func (s *server) attempt(record func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.lost.Do(func() {
+				otel.Handle(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", p))
+			})
+		}
+	}()
+	record()
 }
 
 // join returns a route under the prefix that the routers further out matched.

@@ -3,7 +3,6 @@ package middleware
 import (
 	"net/http"
 	"reflect"
-	"sync/atomic"
 )
 
 // shape is what the values of one type of [http.ResponseWriter] can do. A type is recognized in less time
@@ -15,19 +14,14 @@ type shape struct {
 }
 
 // shapes are of the types that were met. Servers have one or two, and every middleware may bring its own.
-var (
-	shapes     cache[reflect.Type, *shape]
-	firstShape atomic.Pointer[shape]
-)
+var shapes cache[reflect.Type, *shape]
 
 func shapeOf(w http.ResponseWriter) *shape {
 	t := reflect.TypeOf(w)
 	if s, ok := shapes.get(t); ok {
 		return s
 	}
-	s := shapes.put(t, newShape(w))
-	firstShape.CompareAndSwap(nil, s)
-	return s
+	return shapes.put(t, newShape(w))
 }
 
 func newShape(w http.ResponseWriter) *shape {

@@ -11,7 +11,7 @@ func (rec *recorder) beginStream() {
 	}
 	rec.streamed = true
 	rec.firstByte = now()
-	rec.levels().streams.add(rec.r.Context(), 1)
+	rec.count(rec.levels().streams, 1)
 }
 
 // flushed begins a stream where the route does not say that it is none.
@@ -50,6 +50,6 @@ func (rec *recorder) settleStream(route string) {
 		rec.firstByte = first
 	case !streamed:
 		rec.streamed = false
-		rec.levels().streams.add(rec.r.Context(), -1)
+		rec.count(rec.levels().streams, -1)
 	}
 }

@@ -118,17 +118,6 @@ func (b *boundFloat64Histogram) Record(ctx context.Context, v float64, opts ...m
 	b.record(ctx, v, opts)
 }
 
-// RecordAll is Record for each of vs, and costs less.
-func (b *boundFloat64Histogram) RecordAll(ctx context.Context, vs []float64) {
-	if d := b.data.Load(); d != nil {
-		d.recordAll(vs)
-		return
-	}
-	for _, v := range vs {
-		b.record(ctx, v, nil)
-	}
-}
-
 func (b *boundFloat64Histogram) record(ctx context.Context, v float64, opts []metric.RecordOption) {
 	if !b.measure(ctx, v, opts, recordAttributes) {
 		b.inner.Record(ctx, v, b.options(opts)...)

@@ -71,21 +71,7 @@ func newHistogramSeries[N number](b *buckets) *series[N] {
 func (h *histogramData[N]) record(v N) {
 	i := h.index(float64(v))
 	d := h.locked()
-	d.add(i, v, 1)
-	d.lock.Store(0)
-}
-
-// recordAll is record for many. Equal ones in a row, as sizes are, cost as much as one.
-func (h *histogramData[N]) recordAll(vs []N) {
-	d := h.locked()
-	for len(vs) > 0 {
-		v, n := vs[0], 1
-		for n < len(vs) && vs[n] == v {
-			n++
-		}
-		d.add(h.index(float64(v)), v, n)
-		vs = vs[n:]
-	}
+	d.add(i, v)
 	d.lock.Store(0)
 }
 
@@ -101,15 +87,13 @@ func (h *histogramData[N]) locked() *distribution[N] {
 	return d
 }
 
-// add adds n measurements of v, which belongs to bucket i. The caller has the lock.
-func (d *distribution[N]) add(i int, v N, n int) {
-	d.counts[i] += uint64(n)
+// add adds a measurement of v, which belongs to bucket i. The caller has the lock.
+func (d *distribution[N]) add(i int, v N) {
+	d.counts[i]++
 	if whole := int64(v); N(whole) == v {
-		d.whole += whole * int64(n)
+		d.whole += whole
 	} else {
-		for range n {
-			d.fraction += float64(v)
-		}
+		d.fraction += float64(v)
 	}
 	if !d.measured {
 		d.measured, d.min, d.max = true, v, v

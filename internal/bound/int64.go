@@ -115,17 +115,6 @@ func (b *boundInt64Histogram) Record(ctx context.Context, v int64, opts ...metri
 	b.record(ctx, v, opts)
 }
 
-// RecordAll is Record for each of vs, and costs less.
-func (b *boundInt64Histogram) RecordAll(ctx context.Context, vs []int64) {
-	if d := b.data.Load(); d != nil {
-		d.recordAll(vs)
-		return
-	}
-	for _, v := range vs {
-		b.record(ctx, v, nil)
-	}
-}
-
 func (b *boundInt64Histogram) record(ctx context.Context, v int64, opts []metric.RecordOption) {
 	if !b.measure(ctx, v, opts, recordAttributes) {
 		b.inner.Record(ctx, v, b.options(opts)...)

@@ -14,21 +14,6 @@ type meter struct {
 	scope    *scope
 }
 
-// Defer has settle called around every collection until it returns false, so that what is measured can be
-// recorded then. It reports whether it may be: where exemplars are kept, every measurement has to be recorded
-// in its own context. settle must be safe for concurrent use and must not panic; a collection that has begun may
-// call it once more.
-func (m *meter) Defer(settle func() (again bool)) bool {
-	p := m.provider
-	if p.cfg.ExemplarFilter != nil {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.settle = append(p.settle, &settler{settle: settle})
-	return true
-}
-
 // Int64Counter returns a bindable instrument. The error is the inner meter's; the instrument works regardless.
 func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
 	inner, err := m.Meter.Int64Counter(name, opts...)

@@ -2,9 +2,7 @@ package bound
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -56,7 +54,6 @@ type Provider struct {
 	mu     sync.Mutex
 	scopes map[instrumentation.Scope]*scope
 	order  []*scope
-	settle []*settler // only ever replaced, or longer
 }
 
 // The reader takes what is measured here as an external producer.
@@ -97,7 +94,6 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 // that of ctx, and comes without data. It implements [sdkmetric.Producer]. A scope that also has
 // observable instruments is in the SDK's own data once more, with the same identity.
 func (p *Provider) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	p.Settle()
 	var dst []metricdata.ScopeMetrics
 	if err := p.ProduceInto(ctx, &dst); err != nil {
 		return nil, err
@@ -105,34 +101,7 @@ func (p *Provider) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 	return dst, nil
 }
 
-// settler is one call of Defer.
-type settler struct {
-	settle func() bool
-	over   atomic.Bool
-}
-
-// Settle has everything recorded that was put off by users of Defer. It is to be called before the SDK's part
-// of a collection and before [Provider.ProduceInto]; [Provider.Produce] calls it.
-func (p *Provider) Settle() {
-	p.mu.Lock()
-	all := p.settle
-	p.mu.Unlock()
-	over := false
-	for _, s := range all {
-		if !s.settle() {
-			s.over.Store(true)
-			over = true
-		}
-	}
-	if !over {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.settle = slices.DeleteFunc(slices.Clone(p.settle), func(s *settler) bool { return s.over.Load() })
-}
-
-// ProduceInto is [Provider.Produce], without Settle, into the slices dst already has, at every depth: collecting the same
+// ProduceInto is [Provider.Produce] into the slices dst already has, at every depth: collecting the same
 // series again allocates per instrument, not per series. Nothing else may use what dst held.
 func (p *Provider) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetrics) error {
 	if err := ctx.Err(); err != nil {

@@ -36,10 +36,9 @@ func requireRoutes(t *testing.T, m *meters, want map[string]uint64) {
 
 func nothing(http.ResponseWriter, *http.Request) {}
 
-// The first type of writer that a process meets is recognized before all others. It is the one of these requests.
-func TestFirstTypeOfWriter(t *testing.T) {
+// What a request may lack, and what may be in front of it.
+func TestUnusualRequests(t *testing.T) {
 	t.Run("excluded", func(t *testing.T) {
-		middleware.ForgetWriters()
 		m := newMeters(t)
 		h := newMiddleware(t, m).Handler(http.HandlerFunc(nothing))
 		for _, path := range []string{"/page", "/metrics", "/healthz", "/xxxxxxx"} {
@@ -48,7 +47,6 @@ func TestFirstTypeOfWriter(t *testing.T) {
 		requireRoutes(t, m, map[string]uint64{"unmatched": 2})
 	})
 	t.Run("no URL", func(t *testing.T) {
-		middleware.ForgetWriters()
 		m := newMeters(t)
 		h := newMiddleware(t, m).Handler(http.HandlerFunc(nothing))
 		for _, pattern := range []string{"", "", "/page"} {
@@ -59,7 +57,6 @@ func TestFirstTypeOfWriter(t *testing.T) {
 		requireRoutes(t, m, map[string]uint64{"unmatched": 2, "/page": 1})
 	})
 	t.Run("a wrapper", func(t *testing.T) {
-		middleware.ForgetWriters()
 		m := newMeters(t)
 		mw := newMiddleware(t, m)
 		inner := mw.Handler(http.HandlerFunc(nothing))
@@ -71,8 +68,8 @@ func TestFirstTypeOfWriter(t *testing.T) {
 	})
 }
 
-// Requests that wait to be recorded are told apart, and lose nothing.
-func TestWhatWaits(t *testing.T) {
+// A route that is told by name is another one than the pattern it is told for.
+func TestToldRoutes(t *testing.T) {
 	const whole = "/told/and/long"
 	set := map[string]string{"pattern": "POST /c", "long": whole, "short": whole[:len("/told")]}
 	mux := http.NewServeMux()
@@ -89,7 +86,7 @@ func TestWhatWaits(t *testing.T) {
 	requireRoutes(t, m, map[string]uint64{"/c": 2, "POST /c": 2, whole: 2, "/told": 2})
 }
 
-func TestBodiesOfWhatWaits(t *testing.T) {
+func TestBodiesOfAnyKind(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/c", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, 3) })
 	m := newMeters(t)
@@ -109,7 +106,7 @@ func TestBodiesOfWhatWaits(t *testing.T) {
 }
 
 // A client that left is noticed whenever it leaves, and whatever becomes of the request's context.
-func TestClientGoneOfWhatWaits(t *testing.T) {
+func TestClientGoneByContext(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler func(w http.ResponseWriter, r *http.Request, leave func())
 		status  string
