@@ -9,23 +9,24 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
+// otherMethod is the http.request.method of requests whose method is not among the known ones. It is otherValue too.
+const otherMethod method = 0
+
 // method is an index into methods. Whatever a client sends, there is no other.
 type method uint8
 
-// methods are the values of http.request.method: the methods the conventions know, and _OTHER for the
-// rest. Methods are case-sensitive, so "get" is one of the rest.
-var methods = [...]string{
-	"_OTHER",
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace, "QUERY",
+// methods are the values of http.request.method: _OTHER, and after it the known ones. Methods are
+// case-sensitive, so "get" is not GET.
+type methods []string
+
+func newMethods(known []string) methods { return append(methods{otherValue}, known...) }
+
+func (m methods) of(name string) method {
+	if i := slices.Index(m, name); i > 0 {
+		return method(i)
+	}
+	return otherMethod
 }
-
-const (
-	methodHead    method = 2
-	methodConnect method = 7
-)
-
-func methodOf(name string) method { return method(max(0, slices.Index(methods[:], name))) }
 
 // protocol is an index into protocols.
 type protocol uint8
@@ -80,14 +81,14 @@ func (k seriesKey) protocol() protocol { return protocol(k >> 32) }
 func (k seriesKey) https() bool        { return k>>40 != 0 }
 
 // set builds the attribute set that k stands for at a route. own is the application's attributes, or nil.
-func (k seriesKey) set(route string, own *attribute.Set) attribute.Set {
+func (k seriesKey) set(known methods, route string, own *attribute.Set) attribute.Set {
 	attrs := make([]attribute.KeyValue, 0, 6)
 	if own != nil {
 		attrs = own.ToSlice()
 	}
 	attrs = append(
 		attrs,
-		semconv.HTTPRequestMethodKey.String(methods[k.method()]),
+		semconv.HTTPRequestMethodKey.String(known[k.method()]),
 		semconv.URLScheme(schemeOf(k.https())),
 		semconv.HTTPRoute(route),
 	)

@@ -23,6 +23,7 @@ type client struct {
 	responseSize metric.Int64Histogram
 	active       metric.Int64UpDownCounter
 
+	methods   methods
 	own       ownAttributes
 	template  func(*http.Request) string
 	templates cache[string, string]
@@ -44,6 +45,7 @@ func newClient(c *config) (*client, error) {
 		requestSize:  b.bytes(httpconv.ClientRequestBodySize{}, c.sizeBuckets),
 		responseSize: b.bytes(httpconv.ClientResponseBodySize{}, c.sizeBuckets),
 		active:       b.level(httpconv.ClientActiveRequests{}),
+		methods:      newMethods(c.methods),
 		own:          newOwnAttributes(c, clientLabelerKey),
 		template:     c.urlTemplate,
 	}, errors.Join(b.errs...)
@@ -51,7 +53,7 @@ func newClient(c *config) (*client, error) {
 
 // target is what is known of a request before it is sent.
 type target struct {
-	method  method
+	method  string // one of the known ones, or _OTHER
 	scheme  string
 	address string
 	port    uint16
@@ -61,9 +63,9 @@ type target struct {
 
 // targetOf reads the server's name and port off the URL, as the conventions say: not off the Host header.
 func (c *client) targetOf(r *http.Request) target {
-	t := target{method: methodOf(r.Method), template: c.templateOf(r)}
+	t := target{method: c.methods[c.methods.of(r.Method)], template: c.templateOf(r)}
 	if r.Method == "" {
-		t.method = methodOf(http.MethodGet)
+		t.method = c.methods[c.methods.of(http.MethodGet)]
 	}
 	if r.URL != nil {
 		t.scheme, t.address, t.port = r.URL.Scheme, r.URL.Hostname(), portOf(r.URL)
@@ -87,7 +89,7 @@ func portOf(u *url.URL) uint16 {
 
 func (t target) attributes() []attribute.KeyValue {
 	attrs := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(methods[t.method]),
+		semconv.HTTPRequestMethodKey.String(t.method),
 		semconv.URLScheme(t.scheme),
 		semconv.ServerAddress(t.address),
 		semconv.ServerPort(int(t.port)),

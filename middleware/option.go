@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -25,6 +26,7 @@ type config struct {
 	excluded        []*regexp.Regexp
 	excludedPaths   []string
 	mux             *http.ServeMux
+	methods         []string
 	durationBuckets []float64
 	sizeBuckets     []float64
 
@@ -96,11 +98,52 @@ func WithSizeBuckets(bounds ...float64) Option {
 	return func(c *config) { c.sizeBuckets = slices.Clone(bounds) }
 }
 
+// DefaultKnownMethods returns the methods that are known unless [WithKnownMethods] says otherwise: those of the
+// semantic conventions. The slice is the caller's.
+func DefaultKnownMethods() []string {
+	return []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace, "QUERY",
+	}
+}
+
+// maxKnownMethods is more than all methods that were ever registered, which are about forty.
+const maxKnownMethods = 100
+
+// WithKnownMethods replaces the list of methods that are values of http.request.method, of servers and clients; all
+// others are _OTHER. A service that speaks WebDAV adds its methods to the default:
+//
+//	middleware.WithKnownMethods(append(middleware.DefaultKnownMethods(), "PROPFIND", "MKCOL", "LOCK", "UNLOCK")...)
+//
+// Methods are case-sensitive. There must be at least one and at most 100. It is the list that the semantic conventions call
+// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS. Default: [DefaultKnownMethods].
+func WithKnownMethods(methods ...string) Option {
+	return func(c *config) { c.methods = slices.Clone(methods) }
+}
+
+// checkMethods reports what is no method, by the grammar of RFC 9110, section 5.6.2.
+func checkMethods(known []string) error {
+	if len(known) == 0 || len(known) > maxKnownMethods {
+		return fmt.Errorf("middleware: WithKnownMethods=%q: %d methods; from 1 to %d", known, len(known), maxKnownMethods)
+	}
+	var errs []error
+	for _, name := range known {
+		noToken := func(r rune) bool {
+			return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+		}
+		if name == "" || strings.ContainsFunc(name, noToken) {
+			errs = append(errs, fmt.Errorf("middleware: WithKnownMethods=%q: not a method; letters, digits and a hyphen, such as PROPFIND", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // newConfig applies opts to the defaults and reports everything that is wrong with the result.
 func newConfig(opts []Option) (*config, error) {
 	c := &config{
 		meters:          otel.GetMeterProvider(),
 		excludedPaths:   DefaultExcludedPaths(),
+		methods:         DefaultKnownMethods(),
 		durationBuckets: DefaultDurationBuckets(),
 		attributeLimit:  defaultAttributeLimit,
 		sizeBuckets:     []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8},
@@ -117,6 +160,7 @@ func (c *config) validate() error {
 	errs := []error{
 		checkBounds("WithDurationBuckets", c.durationBuckets),
 		checkBounds("WithSizeBuckets", c.sizeBuckets),
+		checkMethods(c.methods),
 		c.checkOwn(),
 	}
 	if slices.Contains(c.excluded, nil) {

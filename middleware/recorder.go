@@ -22,7 +22,7 @@ type recorder struct {
 	response
 	users     atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
 	method    method
-	level     uint8 // in levels
+	level     int // in levels
 	route     routeTrack
 	firstByte time.Duration // of a stream, set before streamed is
 }
@@ -79,7 +79,7 @@ func now() time.Duration { return time.Since(epoch) }
 // begin starts to measure r, which h serves.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
 	rec.handler, rec.r, rec.face = h, r, rec.unused.writer(w, rec)
-	rec.method = methodOf(r.Method)
+	rec.method = rec.server.methods.of(r.Method)
 	rec.level = levelIndex(rec.method, r.TLS != nil)
 	rec.route.begin(r)
 	if hasBody(r) {
@@ -141,7 +141,7 @@ func (rec *recorder) seriesKey() seriesKey {
 
 // sizes are those of both bodies.
 func (rec *recorder) sizes() (request, response int64) {
-	if rec.method == methodHead {
+	if rec.r.Method == http.MethodHead {
 		return rec.requestSize(), 0
 	}
 	return rec.requestSize(), rec.written

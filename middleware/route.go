@@ -155,7 +155,7 @@ func (rec *recorder) servedBy(alone bool) *route {
 		t = new(routeTrack)
 		t.begin(r)
 	}
-	if *t == (routeTrack{path: t.path}) && r.Pattern != "" && rec.method != methodConnect {
+	if *t == (routeTrack{path: t.path}) && r.Pattern != "" && r.Method != http.MethodConnect {
 		return s.routeOfPattern(r.Pattern, t.path == "/")
 	}
 	return s.route(rec.routeBy(t))

@@ -65,7 +65,8 @@ func (o *route) seriesOf(k seriesKey, own *attribute.Set) *series {
 }
 
 func (o *route) newSeries(k seriesKey, own *attribute.Set) *series {
-	s, set := o.server, k.set(o.name, own)
+	s := o.server
+	set := k.set(s.methods, o.name, own)
 	// Levels that nobody sees while they are up are there all the same.
 	s.attempt(func() { s.levels[levelIndex(k.method(), k.https())].requests.add(context.Background(), 0) })
 	return &series{

@@ -37,7 +37,8 @@ type server struct {
 	requestSize    metric.Int64Histogram
 	responseSize   metric.Int64Histogram
 	streamDuration metric.Float64Histogram
-	levels         [levelCount]levels
+	methods        methods
+	levels         []levels // by levelIndex
 
 	exclusion exclusion
 	routes    cache[string, *route]
@@ -46,9 +47,6 @@ type server struct {
 
 	lost sync.Once // for the report of the first panic that a measurement was lost to
 }
-
-// levelCount is how many levels there are: by method, and by https.
-const levelCount = len(methods) * 2
 
 // levels is one attribute set of what is counted while it lasts: all that is known before the end.
 type levels struct{ requests, streams levelOf }
@@ -69,15 +67,16 @@ func newServer(c *config) (*server, error) {
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),
+		methods:        newMethods(c.methods),
 		own:            newOwnAttributes(c, labelerKey),
 		streams:        c.streams,
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
 	requests, streams := b.level(httpconv.ServerActiveRequests{}), b.level(activeStreams)
-	for m := range methods {
+	for _, name := range s.methods {
 		for _, https := range []bool{false, true} {
-			set := levelSet(method(m), https)
-			s.levels[levelIndex(method(m), https)] = levels{bindLevel(requests, set), bindLevel(streams, set)}
+			set := levelSet(name, https)
+			s.levels = append(s.levels, levels{bindLevel(requests, set), bindLevel(streams, set)})
 		}
 	}
 	if err := errors.Join(b.errs...); err != nil {
@@ -87,19 +86,19 @@ func newServer(c *config) (*server, error) {
 	return s, nil
 }
 
-func levelSet(m method, https bool) attribute.Set {
+func levelSet(method string, https bool) attribute.Set {
 	return attribute.NewSet(
-		semconv.HTTPRequestMethodKey.String(methods[m]),
+		semconv.HTTPRequestMethodKey.String(method),
 		semconv.URLScheme(schemeOf(https)),
 	)
 }
 
-// levelIndex returns the index in levels.
-func levelIndex(m method, https bool) uint8 {
+// levelIndex returns the index in levels: there are two for each method.
+func levelIndex(m method, https bool) int {
 	if https {
-		return uint8(m)*2 + 1
+		return int(m)*2 + 1
 	}
-	return uint8(m) * 2
+	return int(m) * 2
 }
 
 // attempt keeps a panic of somebody else's code, such as a view's filter, to the measurement that it is about.
