@@ -12,9 +12,10 @@ import (
 
 // steady are requests that a service sees all day, on writers as servers have them.
 func steady(tb testing.TB) []struct {
-	name string
-	w    http.ResponseWriter
-	r    *http.Request
+	name   string
+	w      http.ResponseWriter
+	r      *http.Request
+	copies float64 // of the request: a handler that gets a body of ours gets a request of its own
 } {
 	tb.Helper()
 	recorder := httptest.NewRecorder()
@@ -22,17 +23,18 @@ func steady(tb testing.TB) []struct {
 	upload := newRequest(tb, "POST", "/upload")
 	upload.Body, upload.ContentLength = io.NopCloser(strings.NewReader("")), 5
 	return []struct {
-		name string
-		w    http.ResponseWriter
-		r    *http.Request
+		name   string
+		w      http.ResponseWriter
+		r      *http.Request
+		copies float64
 	}{
-		{"matched", newPlainWriter(), newRequest(tb, "GET", "/items/7")},
-		{"flusher", recorder, newRequest(tb, "GET", "/items/7")},
-		{"body", newPlainWriter(), upload},
-		{"nested mux", newPlainWriter(), newRequest(tb, "GET", "/api/items/7")},
-		{"catch-all", newPlainWriter(), newRequest(tb, "GET", "/nope")},
-		{"stream", recorder, newRequest(tb, "GET", "/stream")},
-		{"excluded", newPlainWriter(), newRequest(tb, "GET", "/metrics")},
+		{"matched", newPlainWriter(), newRequest(tb, "GET", "/items/7"), 0},
+		{"flusher", recorder, newRequest(tb, "GET", "/items/7"), 0},
+		{"body", newPlainWriter(), upload, 1},
+		{"nested mux", newPlainWriter(), newRequest(tb, "GET", "/api/items/7"), 0},
+		{"catch-all", newPlainWriter(), newRequest(tb, "GET", "/nope"), 0},
+		{"stream", recorder, newRequest(tb, "GET", "/stream"), 0},
+		{"excluded", newPlainWriter(), newRequest(tb, "GET", "/metrics"), 0},
 	}
 }
 
@@ -63,7 +65,7 @@ func TestNoAllocationInSteadyState(t *testing.T) {
 				})
 			}
 			want, got := allocs(bare), allocs(measured)
-			if got > want+poolAllocs {
+			if got > want+tt.copies+poolAllocs {
 				t.Errorf("%g allocations a request, the bare handler has %g", got, want)
 			}
 		})

@@ -1,19 +1,18 @@
 package middleware
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
 
-const (
-	// maxUnreadSize is the most that an unread Content-Length counts for. It is only a claim, and a
-	// claim of eight exabytes would make the sum of all sizes overflow.
-	maxUnreadSize = 1 << 30
-
-	// discardLimit is how much of an unread body net/http reads away before it closes the connection.
-	discardLimit = 256 << 10
-)
+// maxUnreadSize is the most that an unread Content-Length counts for. It is only a claim, and a
+// claim of eight exabytes would make the sum of all sizes overflow.
+const maxUnreadSize = 1 << 30
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
@@ -30,10 +29,67 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// countBody puts a counted body in the place of the request's.
-func (rec *recorder) countBody() {
-	rec.body = rec.unused.body(rec.r.Body)
-	rec.r.Body = rec.body
+// countedRequest is a request and its body in one allocation.
+type countedRequest struct {
+	http.Request
+	body countedBody
+}
+
+// handlersRequest returns the request that the handler gets. It is r, unless something of it has to be another one for
+// the handler: then it is a copy. net/http looks at its own request while a response is written, for the type of its
+// body, and so must not find a body of ours there. And whoever was given a request may share it with goroutines, which
+// read it at any time. So what the handler gets is never written again, nor is anything in r but by giveBack.
+func (rec *recorder) handlersRequest(h *measured, r *http.Request) *http.Request {
+	ctx := r.Context()
+	if h.labeler && rec.server.own.labeler(ctx) == nil {
+		r = r.WithContext(otelhttp.ContextWithLabeler(ctx, &otelhttp.Labeler{}))
+	} else if h.tracing != nil && !hasBody(r) {
+		r = r.WithContext(ctx) // because otelhttp's copy gets the route for the span's name
+	}
+	if !hasBody(r) {
+		return r
+	}
+	c := &countedRequest{Request: *r, body: countedBody{ReadCloser: r.Body}}
+	c.Body, rec.body = &c.body, &c.body
+	return &c.Request
+}
+
+// originalKey is that of the request which otelhttp was given a copy of.
+type originalKey struct{}
+
+func withOriginal(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), originalKey{}, r))
+}
+
+func originalOf(r *http.Request) *http.Request {
+	original, _ := r.Context().Value(originalKey{}).(*http.Request)
+	return original
+}
+
+// giveBack tells r, which a middleware further out or the server has, what they look for when its copy was served:
+// the pattern that matched it with the values in its path, and the form whose files the server removes.
+func giveBack(r, served *http.Request) {
+	if r == served {
+		return
+	}
+	if served.MultipartForm != nil {
+		r.MultipartForm = served.MultipartForm
+	}
+	if served.Pattern == r.Pattern {
+		return
+	}
+	r.Pattern = served.Pattern
+	for rest := served.Pattern; ; {
+		_, from, found := strings.Cut(rest, "{")
+		name, after, closed := strings.Cut(from, "}")
+		if !found || !closed {
+			return
+		}
+		if name = strings.TrimSuffix(name, "..."); name != "$" {
+			r.SetPathValue(name, served.PathValue(name))
+		}
+		rest = after
+	}
 }
 
 // requestSize is what was read of the body, or what was announced where nothing was read.
@@ -44,22 +100,4 @@ func (rec *recorder) requestSize() int64 {
 		}
 	}
 	return min(max(rec.r.ContentLength, 0), maxUnreadSize)
-}
-
-// restoreBody gives the request its own body back, unless somebody replaced it in between. net/http
-// looks at its type when the handler has returned.
-func (rec *recorder) restoreBody() {
-	if rec.r.Body == io.ReadCloser(rec.body) {
-		rec.r.Body = rec.body.ReadCloser
-	}
-}
-
-// discardsUnread reports whether net/http, about to write the header of an HTTP/1 response, would mistake
-// a body that it does not know: it would wait for a body that a client has not sent yet (Expect:
-// 100-continue), or read away one that is too large to be worth it. It then gets its own body back early;
-// the length of those is announced, and counts where nothing was read.
-func (rec *recorder) discardsUnread() bool {
-	r := rec.r
-	return r.ProtoMajor == 1 &&
-		(r.ContentLength >= discardLimit || len(r.Header["Expect"]) > 0)
 }

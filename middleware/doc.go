@@ -44,7 +44,8 @@
 // In steady state a request adds next to no allocation to the bare handler: attribute sets are built once
 // per series, and the state of requests is pooled. What a handler gets is not, because it may keep its
 // ResponseWriter, which could then write into a stranger's response: it is 32 bytes, allocated for eight
-// requests at a time.
+// requests at a time. A request that has a body is copied for the handler, with a body that counts, because the server
+// has to find its own body in its own request; nothing that a handler was given is written again.
 //
 // A request is recorded when it ends.
 //

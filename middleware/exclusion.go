@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"net/http"
 	"regexp"
 	"slices"
 )
@@ -44,19 +43,4 @@ func (e *exclusion) matches(s string) bool {
 		}
 	}
 	return false
-}
-
-// gate lets excluded requests pass by the instrumentation.
-type gate struct {
-	exclusion    *exclusion
-	instrumented http.Handler
-	bare         http.Handler
-}
-
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL != nil && g.exclusion.path(r.URL.Path) {
-		g.bare.ServeHTTP(w, r)
-		return
-	}
-	g.instrumented.ServeHTTP(w, r)
 }

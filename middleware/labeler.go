@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
@@ -29,19 +28,4 @@ type keyProbe struct {
 func (p *keyProbe) Value(key any) any {
 	p.key = key
 	return nil
-}
-
-// labeling puts a Labeler into requests that have none. A gate is in front.
-type labeling struct{ next http.Handler }
-
-func (h *labeling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l, ok := otelhttp.LabelerFromContext(r.Context())
-	if ok {
-		h.next.ServeHTTP(w, r)
-		return
-	}
-	c := r.WithContext(otelhttp.ContextWithLabeler(r.Context(), l))
-	// net/http removes the temporary files of the form it finds in its own request.
-	defer func() { r.MultipartForm, r.Pattern = c.MultipartForm, c.Pattern }()
-	h.next.ServeHTTP(w, c)
 }

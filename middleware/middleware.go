@@ -3,7 +3,8 @@ package middleware
 import "net/http"
 
 // Middleware instruments HTTP handlers. All handlers of one Middleware share its instruments; two
-// Middlewares of one meter provider share the series. It is safe for concurrent use.
+// Middlewares of one meter provider share the series, and where one is inside of the other, a request is counted once:
+// by the outer one, with its options. It is safe for concurrent use.
 type Middleware struct {
 	config *config
 	server *server
@@ -23,8 +24,9 @@ func New(opts ...Option) (*Middleware, error) {
 	return &Middleware{config: c, server: s}, nil
 }
 
-// Handler returns next, measured. It may wrap an inner handler of one that it already wraps: a request
-// is counted once, by the outermost, and the inner ones tell it their routes as [Routes] does. It
+// Handler returns next, measured. It may wrap an inner handler of one that is measured already, by it or by another
+// Middleware of the same meter provider: a request is counted once, by the outermost, and the inner ones tell it their
+// routes as [Routes] does, and nothing else. It
 // panics when next is nil.
 func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if next == nil {
@@ -34,38 +36,47 @@ func (m *Middleware) Handler(next http.Handler) http.Handler {
 	if asked, ok := next.(*http.ServeMux); ok && asked == mux {
 		mux = nil
 	}
-	h := &measured{server: m.server, next: next, mux: mux, traced: m.config.tracers != nil}
-	var instrumented http.Handler = h
-	switch {
-	case h.traced:
-		instrumented = m.config.tracedHandler(h)
-	case m.config.labeler:
-		instrumented = &labeling{next: h}
+	h := &measured{server: m.server, next: next, mux: mux}
+	if m.config.tracers != nil {
+		h.tracing = m.config.tracedHandler(http.HandlerFunc(h.measure))
 	}
-	return &gate{exclusion: &m.server.exclusion, instrumented: instrumented, bare: next}
+	h.labeler = m.config.labeler && h.tracing == nil // otelhttp brings its own
+	return h
 }
 
 // measured is a handler that is measured.
 type measured struct {
-	server *server
-	next   http.Handler
-	mux    *http.ServeMux // to be asked for a route that is not known otherwise, or nil
-	traced bool
+	server  *server
+	next    http.Handler
+	mux     *http.ServeMux // to be asked for a route that is not known otherwise, or nil
+	labeler bool           // requests get a Labeler
+	tracing http.Handler   // otelhttp around measure, or nil
 }
 
 func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := shapeOf(w)
-	if !s.plain {
-		if outer := h.outer(w); outer != nil {
-			outer.nest(h.next, w, r)
-			return
-		}
+	if h.server.exclusion.path(pathOfRequest(r)) {
+		h.next.ServeHTTP(w, r)
+		return
 	}
+	if outer := h.server.measuring(w); outer != nil {
+		outer.nest(h.next, w, r)
+		return
+	}
+	if h.tracing != nil {
+		// A copy, because otelhttp puts a body of its own into the request that it gets.
+		h.tracing.ServeHTTP(w, withOriginal(r))
+		return
+	}
+	h.measure(w, r)
+}
+
+// measure serves r, and records it.
+func (h *measured) measure(w http.ResponseWriter, r *http.Request) {
 	rec := h.server.recorders.Get().(*recorder)
 	rec.begin(h, w, r)
 	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
-	h.next.ServeHTTP(writerOf(s.offers, rec.face), r)
+	h.next.ServeHTTP(writerOf(shapeOf(w).offers, rec.writer), rec.r)
 	rec.done = true
 }
 
@@ -77,10 +88,13 @@ func pathOfRequest(r *http.Request) string {
 	return r.URL.Path
 }
 
-// outer finds the face of the same server that the request has already.
-func (h *measured) outer(w http.ResponseWriter) *face {
-	for f := findFace(w); f != nil; f = findFace(f.w) {
-		if f.rec.server == h.server {
+// measuring returns the ResponseWriter of the Middleware further out that measures the request already, or nil.
+func (s *server) measuring(w http.ResponseWriter) *responseWriter {
+	if shapeOf(w).plain {
+		return nil
+	}
+	for f := findResponseWriter(w); f != nil; f = findResponseWriter(f.w) {
+		if f.rec.server == s || (s.meters != nil && f.rec.server.meters == s.meters) {
 			return f
 		}
 	}

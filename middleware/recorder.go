@@ -1,22 +1,22 @@
 package middleware
 
 import (
-	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
 
-// recorder is the state of one request while it is served. The ResponseWriter and the request body that
-// a handler gets are its faces. It is written by whoever writes the response, one at a time as net/http
-// asks, and serves another request when the handler has returned and nobody has borrowed it.
+// recorder is the state of one request while it is served. The handler gets a ResponseWriter and, where there
+// is one, a request body that lead to it. It is written by whoever writes the response, one at a time as
+// net/http asks, and serves another request when the handler has returned and nobody has borrowed it.
 type recorder struct {
 	server *server
-	unused faces
+	spare  []responseWriter // that nobody has had
 
 	handler *measured
-	r       *http.Request
-	face    *face
+	from    *http.Request // as it came
+	r       *http.Request // as the handler has it: the same, or a copy
+	writer  *responseWriter
 	body    *countedBody // nil where the request has none
 	start   time.Duration
 	response
@@ -38,37 +38,19 @@ type response struct {
 	done        bool // the handler returned
 }
 
-// faces are what is given away with a request and never taken back, allocated some at once.
-type faces struct {
-	writers      *[facesAtOnce]face
-	bodies       *[facesAtOnce]countedBody
-	writersGiven uint8
-	bodiesGiven  uint8
-}
+// writersAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
+// writers of the others lead to in memory.
+const writersAtOnce = 8
 
-// facesAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
-// faces of the others lead to in memory.
-const facesAtOnce = 8
-
-func (f *faces) writer(w http.ResponseWriter, rec *recorder) *face {
-	i := f.writersGiven % facesAtOnce
-	if i == 0 {
-		f.writers = new([facesAtOnce]face)
+// newWriter returns a ResponseWriter that nobody has had, nor will have after this request.
+func (rec *recorder) newWriter(w http.ResponseWriter) *responseWriter {
+	if len(rec.spare) == 0 {
+		rec.spare = make([]responseWriter, writersAtOnce)
 	}
-	f.writersGiven = i + 1
-	one := &f.writers[i]
+	one := &rec.spare[0]
+	rec.spare = rec.spare[1:]
 	one.w, one.rec = w, rec
 	return one
-}
-
-func (f *faces) body(of io.ReadCloser) *countedBody {
-	i := f.bodiesGiven % facesAtOnce
-	if i == 0 {
-		f.bodies = new([facesAtOnce]countedBody)
-	}
-	f.bodiesGiven = i + 1
-	f.bodies[i].ReadCloser = of
-	return &f.bodies[i]
 }
 
 // epoch makes one reading of the monotonic clock out of what would be two of both clocks.
@@ -78,13 +60,11 @@ func now() time.Duration { return time.Since(epoch) }
 
 // begin starts to measure r, which h serves.
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
-	rec.handler, rec.r, rec.face = h, r, rec.unused.writer(w, rec)
+	rec.handler, rec.from, rec.writer = h, r, rec.newWriter(w)
+	rec.r = rec.handlersRequest(h, r)
 	rec.method = rec.server.methods.of(r.Method)
 	rec.level = levelIndex(rec.method, r.TLS != nil)
 	rec.route.begin(r)
-	if hasBody(r) {
-		rec.countBody()
-	}
 	rec.count(rec.levels().requests, 1)
 	rec.start = now()
 }
@@ -99,15 +79,12 @@ func (rec *recorder) count(l levelOf, n int64) {
 
 // end records the request, and offers the recorder to the next one. It runs when the handler has returned or panics.
 func (rec *recorder) end() {
-	rec.face.ended.Store(true) // first: who borrows looks at it again
+	rec.writer.ended.Store(true) // first: who borrows looks at it again
 	took := now() - rec.start
 	alone := rec.users.Load() == 0
-	if rec.body != nil {
-		rec.restoreBody()
-	}
 	rec.record(took, alone)
 	if alone {
-		*rec = recorder{server: rec.server, unused: rec.unused}
+		*rec = recorder{server: rec.server, spare: rec.spare}
 		rec.server.recorders.Put(rec)
 	}
 }
@@ -127,8 +104,11 @@ func (rec *recorder) record(took time.Duration, alone bool) {
 	k := rec.seriesKey()
 	ctx, own := rec.r.Context(), rec.server.own.of(rec.r)
 	rec.server.attempt(func() { route.record(ctx, k, own, &m) })
-	if rec.handler.traced {
-		annotateSpan(rec.r, route.name, k)
+	if rec.handler.tracing != nil {
+		giveBack(originalOf(rec.from), rec.r)
+		annotateSpan(rec.from, route.name, k)
+	} else {
+		giveBack(rec.from, rec.r)
 	}
 	rec.count(rec.levels().requests, -1)
 }
@@ -172,9 +152,6 @@ func (rec *recorder) decide(code int) {
 	rec.unsent = clientGone(rec.r.Context())
 	if len(rec.server.streams) > 0 {
 		rec.headerDecided()
-	}
-	if rec.body != nil && rec.discardsUnread() {
-		rec.restoreBody()
 	}
 }
 

@@ -24,7 +24,7 @@ func Routes(next http.Handler) http.Handler {
 		panic("middleware: Routes(nil): a handler is needed")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := findFace(w); f != nil {
+		if f := findResponseWriter(w); f != nil {
 			f.nest(next, w, r)
 			return
 		}
@@ -39,7 +39,7 @@ func Routes(next http.Handler) http.Handler {
 // returns.
 func SetRoute(w http.ResponseWriter, route string) bool {
 	found := false
-	for f := findFace(w); f != nil; f = findFace(f.w) {
+	for f := findResponseWriter(w); f != nil; f = findResponseWriter(f.w) {
 		if rec := f.borrow(); rec != nil {
 			rec.route.set = route
 			rec.giveBack()
@@ -49,10 +49,10 @@ func SetRoute(w http.ResponseWriter, route string) bool {
 	return found
 }
 
-// findFace returns the outermost face that w is, or unwraps to.
-func findFace(w http.ResponseWriter) *face {
+// findResponseWriter returns the outermost writer of ours that w is, or unwraps to.
+func findResponseWriter(w http.ResponseWriter) *responseWriter {
 	for w != nil {
-		if f, ok := w.(interface{ self() *face }); ok {
+		if f, ok := w.(interface{ self() *responseWriter }); ok {
 			return f.self()
 		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -111,7 +111,7 @@ func leading(pattern string, n int) string {
 
 // nest serves r by next, an inner router or handler, and notes the route that was matched there. When the
 // request has ended already, as one that timed out, there is nothing to note.
-func (f *face) nest(next http.Handler, w http.ResponseWriter, r *http.Request) {
+func (f *responseWriter) nest(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	rec := f.borrow()
 	if rec == nil {
 		next.ServeHTTP(w, r)

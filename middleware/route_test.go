@@ -2,8 +2,12 @@ package middleware_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
+
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/duotel/duotel/middleware"
 )
@@ -114,6 +118,53 @@ func TestRoutesOutsideOfMiddleware(t *testing.T) {
 	if w.status != http.StatusTeapot {
 		t.Errorf("the handler's status is %d", w.status)
 	}
+}
+
+// TestTwoMiddlewaresOfOneProvider: they record the same series, so a request that goes through both is counted once, by the
+// outer one, with the route that the inner one knows.
+func TestTwoMiddlewaresOfOneProvider(t *testing.T) {
+	for name, around := range map[string]func(http.Handler) http.Handler{
+		"next to each other": func(h http.Handler) http.Handler { return h },
+		"a copy in between":  copying,
+		"a wrapper in between": func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{w}, r) })
+		},
+	} {
+		overChains(t, name+", ", func(t *testing.T, proto protocol, opts []middleware.Option) {
+			m := newMeters(t)
+			mux := muxOf(map[string]http.Handler{"/items/{id}": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })})
+			inner := newMiddleware(t, m, opts...).Handler(newMiddleware(t, m, opts...).Handler(mux))
+			s := serve(t, proto, newMiddleware(t, m, opts...).Handler(around(inner)))
+			fetch(t, s, "GET", "/items/7", nil)
+			fetch(t, s, "POST", "/items/7", strings.NewReader("0123456789"))
+			s.Close()
+			requireRoutes(t, m, map[string]uint64{"/items/{id}": 2})
+			checkTotal(t, m, requestSize, 10)
+			checkTotal(t, m, activeRequests, 0)
+		})
+	}
+}
+
+// TestInnerMiddlewareOfAnExcludedRequest: what the outer one leaves out is the inner one's.
+func TestInnerMiddlewareOfAnExcludedRequest(t *testing.T) {
+	m := newMeters(t)
+	h := newMiddleware(t, m).Handler(newMiddleware(t, m, middleware.WithExcludedPaths()).Handler(muxOf(map[string]http.Handler{"/metrics": http.NotFoundHandler()})))
+	h.ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/metrics"))
+	requireRoutes(t, m, map[string]uint64{"/metrics": 1})
+}
+
+// TestProviderThatCannotBeCompared must not panic where two providers are.
+func TestProviderThatCannotBeCompared(t *testing.T) {
+	m := newMeters(t)
+	one := newMiddleware(t, m, middleware.WithMeterProvider(incomparable{m, nil}))
+	two := newMiddleware(t, m, middleware.WithMeterProvider(incomparable{m, nil}))
+	one.Handler(two.Handler(itemsMux())).ServeHTTP(newPlainWriter(), newRequest(t, "GET", "/items/7"))
+	requireRoutes(t, m, map[string]uint64{"/items/{id}": 2}) // nothing says that they are one
+}
+
+type incomparable struct {
+	metric.MeterProvider
+	_ []int
 }
 
 func TestTwoMiddlewaresEachRecord(t *testing.T) {

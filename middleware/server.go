@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -30,7 +31,8 @@ var (
 // server records what a server did. It is safe for concurrent use.
 type server struct {
 	recorders sync.Pool
-	streams   map[string]bool // by route: always, or never
+	meters    metric.MeterProvider // or nil where it cannot be compared
+	streams   map[string]bool      // by route: always, or never
 	own       ownAttributes
 
 	duration       metric.Float64Histogram
@@ -78,6 +80,9 @@ func newServer(c *config) (*server, error) {
 			set := levelSet(name, https)
 			s.levels = append(s.levels, levels{bindLevel(requests, set), bindLevel(streams, set)})
 		}
+	}
+	if reflect.ValueOf(c.meters).Comparable() {
+		s.meters = c.meters
 	}
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func newShape(w http.ResponseWriter) *shape {
 		s.offers |= canNotify
 	}
 	switch w.(type) {
-	case interface{ Unwrap() http.ResponseWriter }, interface{ self() *face }:
+	case interface{ Unwrap() http.ResponseWriter }, interface{ self() *responseWriter }:
 		s.plain = false
 	}
 	return s

@@ -32,7 +32,7 @@ func (c *config) tracedHandler(h http.Handler) http.Handler {
 }
 
 // annotateSpan tells the span what otelhttp cannot know: a route that was found out late, and a panic.
-// otelhttp names the span after r.Pattern, in a copy of the request that is its own.
+// otelhttp names the span after r.Pattern, in a copy of the request that no handler has.
 func annotateSpan(r *http.Request, route string, k seriesKey) {
 	span := trace.SpanFromContext(r.Context())
 	r.Pattern = ""

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// face is the [http.ResponseWriter] that a handler gets. It is no other request's, ever: it cannot be
+// responseWriter is the [http.ResponseWriter] that a handler gets. It is no other request's, ever: it cannot be
 // proved that a handler did not keep it. What is written too late goes to w, which makes of it what it
 // would have made of it anyway, and counts for nobody.
-type face struct {
+type responseWriter struct {
 	w     http.ResponseWriter
 	rec   *recorder   // this request's until it has ended
 	ended atomic.Bool // the handler has returned
 }
 
 // recorder returns nil when the handler has returned.
-func (f *face) recorder() *recorder {
+func (f *responseWriter) recorder() *recorder {
 	if f.ended.Load() {
 		return nil
 	}
@@ -28,7 +28,7 @@ func (f *face) recorder() *recorder {
 
 // borrow returns the recorder, which is no other request's until giveBack, or nil when the handler has
 // returned.
-func (f *face) borrow() *recorder {
+func (f *responseWriter) borrow() *recorder {
 	if f.ended.Load() {
 		return nil
 	}
@@ -42,16 +42,16 @@ func (f *face) borrow() *recorder {
 
 func (rec *recorder) giveBack() { rec.users.Add(-1) }
 
-// The methods below make a face an [http.ResponseWriter] with everything that can be offered without
+// The methods below make it an [http.ResponseWriter] with everything that can be offered without
 // lying: each has a fallback or an error of net/http's own where the writer underneath cannot do it. What
 // a handler asks for by type assertion, and takes for a promise, is added by the types further down.
 
-// self lets findFace see through the types below.
-func (f *face) self() *face { return f }
+// self lets findResponseWriter see through the types below.
+func (f *responseWriter) self() *responseWriter { return f }
 
 // Unwrap is for [http.ResponseController]. Where the writer underneath is no Hijacker, one further down
 // may be, and must not be reached unseen.
-func (f *face) Unwrap() http.ResponseWriter {
+func (f *responseWriter) Unwrap() http.ResponseWriter {
 	if _, ok := f.w.(http.Hijacker); ok {
 		return f.w
 	}
@@ -61,21 +61,21 @@ func (f *face) Unwrap() http.ResponseWriter {
 	return f.w
 }
 
-func (f *face) Header() http.Header { return f.w.Header() }
+func (f *responseWriter) Header() http.Header { return f.w.Header() }
 
-func (f *face) WriteHeader(code int) {
+func (f *responseWriter) WriteHeader(code int) {
 	f.recorder().noteHeader(code)
 	f.w.WriteHeader(code)
 }
 
-func (f *face) Write(p []byte) (int, error) {
+func (f *responseWriter) Write(p []byte) (int, error) {
 	f.recorder().noteBody()
 	n, err := f.w.Write(p)
 	f.recorder().wrote(int64(n))
 	return n, err
 }
 
-func (f *face) WriteString(s string) (int, error) {
+func (f *responseWriter) WriteString(s string) (int, error) {
 	f.recorder().noteBody()
 	n, err := io.WriteString(f.w, s)
 	f.recorder().wrote(int64(n))
@@ -83,7 +83,7 @@ func (f *face) WriteString(s string) (int, error) {
 }
 
 // ReadFrom hands src to the server's own ReadFrom, so that files are still sent by the kernel.
-func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
+func (f *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	f.recorder().noteBody()
 	if from, ok := f.w.(io.ReaderFrom); ok {
 		n, err = from.ReadFrom(src)
@@ -94,26 +94,26 @@ func (f *face) ReadFrom(src io.Reader) (n int64, err error) {
 	return n, err
 }
 
-func (f *face) FlushError() error {
+func (f *responseWriter) FlushError() error {
 	f.recorder().noteBody()
 	err := http.NewResponseController(f.w).Flush()
 	f.recorder().flushed()
 	return err
 }
 
-func (f *face) SetReadDeadline(t time.Time) error {
+func (f *responseWriter) SetReadDeadline(t time.Time) error {
 	return http.NewResponseController(f.w).SetReadDeadline(t)
 }
 
-func (f *face) SetWriteDeadline(t time.Time) error {
+func (f *responseWriter) SetWriteDeadline(t time.Time) error {
 	return http.NewResponseController(f.w).SetWriteDeadline(t)
 }
 
-func (f *face) EnableFullDuplex() error {
+func (f *responseWriter) EnableFullDuplex() error {
 	return http.NewResponseController(f.w).EnableFullDuplex()
 }
 
-func (f *face) hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (f *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(f.w).Hijack()
 	if err == nil {
 		f.recorder().wasHijacked()
@@ -121,11 +121,11 @@ func (f *face) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-func (f *face) push(target string, o *http.PushOptions) error {
+func (f *responseWriter) push(target string, o *http.PushOptions) error {
 	return f.w.(http.Pusher).Push(target, o)
 }
 
-func (f *face) closeNotify() <-chan bool {
+func (f *responseWriter) closeNotify() <-chan bool {
 	//lint:ignore SA1019 kept for those who still ask for it
 	return f.w.(http.CloseNotifier).CloseNotify()
 }
@@ -134,16 +134,16 @@ func (f *face) closeNotify() <-chan bool {
 // the server offers. All of them are one pointer, and so cost nothing to hand out. f is for Flusher, h
 // for Hijacker, p for Pusher, n for CloseNotifier.
 type (
-	wNone struct{ *face }
-	wF    struct{ *face }
-	wH    struct{ *face }
-	wP    struct{ *face }
+	wNone struct{ *responseWriter }
+	wF    struct{ *responseWriter }
+	wH    struct{ *responseWriter }
+	wP    struct{ *responseWriter }
 	wFH   struct{ wF }
 	wFP   struct{ wF }
 	wHP   struct{ wH }
 	wFHP  struct{ wFH }
 
-	wN    struct{ *face }
+	wN    struct{ *responseWriter }
 	wFN   struct{ wF }
 	wHN   struct{ wH }
 	wPN   struct{ wP }
@@ -153,8 +153,8 @@ type (
 	wFHPN struct{ wFHP }
 )
 
-// wUnwrapped is what is left when a face is unwrapped: a Hijacker where one may be further down.
-type wUnwrapped struct{ *face }
+// wUnwrapped is what is left when one is unwrapped: a Hijacker where one may be further down.
+type wUnwrapped struct{ *responseWriter }
 
 func (w wUnwrapped) Unwrap() http.ResponseWriter { return w.w }
 
@@ -188,28 +188,28 @@ const (
 )
 
 // writerOf makes the writer that offers a set.
-func writerOf(offers uint8, f *face) http.ResponseWriter {
+func writerOf(offers uint8, f *responseWriter) http.ResponseWriter {
 	if offers == canFlush|canHijack|canNotify { // as net/http's own for HTTP/1, which then costs no call
 		return wFHN{wFH{wF{f}}}
 	}
 	return writers[offers](f)
 }
 
-var writers = [16]func(*face) http.ResponseWriter{
-	func(f *face) http.ResponseWriter { return wNone{f} },
-	func(f *face) http.ResponseWriter { return wF{f} },
-	func(f *face) http.ResponseWriter { return wH{f} },
-	func(f *face) http.ResponseWriter { return wFH{wF{f}} },
-	func(f *face) http.ResponseWriter { return wP{f} },
-	func(f *face) http.ResponseWriter { return wFP{wF{f}} },
-	func(f *face) http.ResponseWriter { return wHP{wH{f}} },
-	func(f *face) http.ResponseWriter { return wFHP{wFH{wF{f}}} },
-	func(f *face) http.ResponseWriter { return wN{f} },
-	func(f *face) http.ResponseWriter { return wFN{wF{f}} },
-	func(f *face) http.ResponseWriter { return wHN{wH{f}} },
-	func(f *face) http.ResponseWriter { return wFHN{wFH{wF{f}}} },
-	func(f *face) http.ResponseWriter { return wPN{wP{f}} },
-	func(f *face) http.ResponseWriter { return wFPN{wFP{wF{f}}} },
-	func(f *face) http.ResponseWriter { return wHPN{wHP{wH{f}}} },
-	func(f *face) http.ResponseWriter { return wFHPN{wFHP{wFH{wF{f}}}} },
+var writers = [16]func(*responseWriter) http.ResponseWriter{
+	func(f *responseWriter) http.ResponseWriter { return wNone{f} },
+	func(f *responseWriter) http.ResponseWriter { return wF{f} },
+	func(f *responseWriter) http.ResponseWriter { return wH{f} },
+	func(f *responseWriter) http.ResponseWriter { return wFH{wF{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wP{f} },
+	func(f *responseWriter) http.ResponseWriter { return wFP{wF{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wHP{wH{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wFHP{wFH{wF{f}}} },
+	func(f *responseWriter) http.ResponseWriter { return wN{f} },
+	func(f *responseWriter) http.ResponseWriter { return wFN{wF{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wHN{wH{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wFHN{wFH{wF{f}}} },
+	func(f *responseWriter) http.ResponseWriter { return wPN{wP{f}} },
+	func(f *responseWriter) http.ResponseWriter { return wFPN{wFP{wF{f}}} },
+	func(f *responseWriter) http.ResponseWriter { return wHPN{wHP{wH{f}}} },
+	func(f *responseWriter) http.ResponseWriter { return wFHPN{wFHP{wFH{wF{f}}}} },
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -228,4 +229,23 @@ func attrs(pairs ...string) metric.MeasurementOption {
 		kvs = append(kvs, attribute.String(pairs[i], pairs[i+1]))
 	}
 	return metric.WithAttributes(kvs...)
+}
+
+// TestMiddlewareInsideOfMiddleware: an SDK's middleware around another counts a request once.
+func TestMiddlewareInsideOfMiddleware(t *testing.T) {
+	sdk, err := telemetry.New(t.Context(), telemetry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sdk.Shutdown(context.Background()) }()
+	mux := http.NewServeMux()
+	mux.Handle("/items/{id}", http.NotFoundHandler())
+	h := sdk.Middleware(sdk.Middleware(mux))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/items/7", nil))
+	page := httptest.NewRecorder()
+	sdk.MetricsHandler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	counts := regexp.MustCompile(`(?m)^http_server_request_duration_seconds_count\{.*http_route="([^"]*)".*\} (\S+)$`).FindAllStringSubmatch(page.Body.String(), -1)
+	if len(counts) != 1 || counts[0][1] != "/items/{id}" || counts[0][2] != "1" {
+		t.Errorf("the page counts %q, want one request of /items/{id}", counts)
+	}
 }
