@@ -57,9 +57,11 @@ const (
 	endedByStatus ending = iota
 	endedByPanic
 	endedByClient
+	endedByAbort
+	endedByTimeout
 )
 
-var endings = [...]string{"", "panic", "client_closed_request"}
+var endings = [...]string{"", "panic", "client_closed_request", "aborted", "timeout"}
 
 // seriesKey is what tells one series of a route from another, but for the application's own attributes. It
 // is one word, because it is looked up for every request.

@@ -30,10 +30,13 @@
 //
 // # Endings
 //
-// A handler that panics is recorded with error.type="panic" and the status that was written, or 500
-// where none was; the panic itself is neither recovered nor changed. A client that left before the
-// response began is recorded with error.type="client_closed_request" and no status. A status of 500
-// and above is its own error.type.
+// The status that was sent is recorded, whatever became of the connection, and one of 500 and above is its own
+// error.type. A handler that panics is recorded with error.type="panic" and the status that was sent, or 500
+// where none was; the panic goes on with the same value and the same stack. http.ErrAbortHandler is no panic but
+// "aborted", or "client_closed_request" where the client is known to have left: a write failed, or the context was
+// cancelled without a cause. That is also a client that left before anything was written, without a status. A write
+// that failed by the server's own deadline is "timeout". What is not known is not said.
+// docs/http.md has a table of some thirty endings, with what otelhttp and promhttp record of them.
 //
 // A response is streamed from its first Flush, and a hijacked connection from the Hijack. The request
 // duration of both is the time until then; how long they live has instruments of its own. Routes that

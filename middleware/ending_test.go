@@ -92,8 +92,9 @@ func TestClientGone(t *testing.T) {
 		want   string
 	}{
 		{"no answer", nil, nil, "status= error=client_closed_request"},
-		{"answer too late", nil, func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, "status= error=client_closed_request"},
-		{"during the body", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "half") }, nil, "status=200 error=client_closed_request"},
+		{"answer too late", nil, func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, "status=503 error=503"},
+		{"answer too late that is no failure", nil, func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }, "status=204 error="},
+		{"during the body", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "half") }, nil, "status=200 error="},
 		{"stream", func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }, nil, "status=200 error="},
 	}
 	for _, proto := range protocols {

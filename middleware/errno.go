@@ -6,7 +6,8 @@ import "syscall"
 
 // What an operating system says of a connection.
 const (
-	errRefused = syscall.ECONNREFUSED
-	errReset   = syscall.ECONNRESET
-	errPipe    = syscall.EPIPE
+	errRefused  = syscall.ECONNREFUSED
+	errReset    = syscall.ECONNRESET
+	errPipe     = syscall.EPIPE
+	errTimedOut = syscall.ETIMEDOUT
 )

@@ -183,6 +183,9 @@ var (
 // protocols are what every promise is tested with.
 var protocols = []protocol{http1, http2, h2c}
 
+// quiet is a log that nobody reads.
+var quiet = log.New(io.Discard, "", 0)
+
 // server is a real server whose Close waits for its handlers, which that of HTTP/2 does not.
 type server struct {
 	*httptest.Server
@@ -194,8 +197,8 @@ func (s *server) Close() {
 	s.handlers.Wait()
 }
 
-// serve starts a server for h. Its log is dropped: panics are part of the tests.
-func serve(tb testing.TB, proto protocol, h http.Handler) *server {
+// serve starts a server for h, which is configured before. Its log is dropped: panics are part of the tests.
+func serve(tb testing.TB, proto protocol, h http.Handler, configure ...func(*http.Server)) *server {
 	tb.Helper()
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +206,10 @@ func serve(tb testing.TB, proto protocol, h http.Handler) *server {
 		defer s.handlers.Done()
 		h.ServeHTTP(w, r)
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ErrorLog = quiet
+	for _, f := range configure {
+		f(s.Config)
+	}
 	switch proto {
 	case http2:
 		s.EnableHTTP2 = true

@@ -74,7 +74,6 @@ func (h *measured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *measured) measure(w http.ResponseWriter, r *http.Request) {
 	rec := h.server.recorders.Get().(*recorder)
 	rec.begin(h, w, r)
-	// Not recover: the panic's stack and http.ErrAbortHandler have to reach the server.
 	defer rec.end()
 	h.next.ServeHTTP(writerOf(shapeOf(w).offers, rec.writer), rec.r)
 	rec.done = true

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,17 +15,19 @@ type recorder struct {
 	spare  []responseWriter // that nobody has had
 
 	handler *measured
-	from    *http.Request // as it came
-	r       *http.Request // as the handler has it: the same, or a copy
+	from    *http.Request   // as it came
+	r       *http.Request   // as the handler has it: the same, or a copy
+	ctx     context.Context // as it was, whatever the handler puts into its request
 	writer  *responseWriter
 	body    *countedBody // nil where the request has none
 	start   time.Duration
 	response
-	users     atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
-	method    method
-	level     int // in levels
-	route     routeTrack
-	firstByte time.Duration // of a stream, set before streamed is
+	deadlineSet atomic.Bool  // for writes, by the handler, from any goroutine
+	users       atomic.Int32 // who has borrowed it: inner handlers, who may outlast the request
+	method      method
+	level       int // in levels
+	route       routeTrack
+	firstByte   time.Duration // of a stream, set before streamed is
 }
 
 // response is what is known of the answer.
@@ -32,10 +35,11 @@ type response struct {
 	written     int64
 	status      uint16
 	wroteHeader bool
-	unsent      bool // the client was gone when the header was written
+	failedWrite ending // what the first write that failed tells, where it tells something
 	streamed    bool
 	hijacked    bool
 	done        bool // the handler returned
+	panicked    bool // and what with was not http.ErrAbortHandler
 }
 
 // writersAtOnce is how many requests share an allocation. One that lasts, such as a stream, keeps what the
@@ -62,6 +66,7 @@ func now() time.Duration { return time.Since(epoch) }
 func (rec *recorder) begin(h *measured, w http.ResponseWriter, r *http.Request) {
 	rec.handler, rec.from, rec.writer = h, r, rec.newWriter(w)
 	rec.r = rec.handlersRequest(h, r)
+	rec.ctx = rec.r.Context()
 	rec.method = rec.server.methods.of(r.Method)
 	rec.level = levelIndex(rec.method, r.TLS != nil)
 	rec.route.begin(r)
@@ -74,11 +79,28 @@ func (rec *recorder) levels() *levels { return &rec.server.levels[rec.level] }
 
 // count adds n to a level of the request's.
 func (rec *recorder) count(l levelOf, n int64) {
-	rec.server.attempt(func() { l.add(rec.r.Context(), n) })
+	rec.server.attempt(func() { l.add(rec.ctx, n) })
 }
 
-// end records the request, and offers the recorder to the next one. It runs when the handler has returned or panics.
+// end ends the request when its handler has returned or panics. What a handler panicked with has to be seen, because
+// http.ErrAbortHandler is no panic of the service: it is how a handler, a proxy's for example, breaks off a response. So
+// end recovers, and panics with the same value: as it does so before it returns, the stack that the server prints still
+// has all of the handler's.
 func (rec *recorder) end() {
+	if rec.done {
+		rec.finish()
+		return
+	}
+	v := recover()
+	rec.panicked = v != nil && v != http.ErrAbortHandler // nil is runtime.Goexit, which is no panic either
+	rec.finish()
+	if v != nil {
+		panic(v)
+	}
+}
+
+// finish records the request, and offers the recorder to the next one.
+func (rec *recorder) finish() {
 	rec.writer.ended.Store(true) // first: who borrows looks at it again
 	took := now() - rec.start
 	alone := rec.users.Load() == 0
@@ -102,11 +124,11 @@ func (rec *recorder) record(took time.Duration, alone bool) {
 	}
 	m.requestSize, m.responseSize = rec.sizes()
 	k := rec.seriesKey()
-	ctx, own := rec.r.Context(), rec.server.own.of(rec.r)
-	rec.server.attempt(func() { route.record(ctx, k, own, &m) })
+	own := rec.server.own.of(rec.r)
+	rec.server.attempt(func() { route.record(rec.ctx, k, own, &m) })
 	if rec.handler.tracing != nil {
 		giveBack(originalOf(rec.from), rec.r)
-		annotateSpan(rec.from, route.name, k)
+		annotateSpan(rec.from, route.name, k, rec.panicked)
 	} else {
 		giveBack(rec.from, rec.r)
 	}
@@ -149,16 +171,16 @@ func (rec *recorder) decide(code int) {
 	}
 	rec.wroteHeader = true
 	rec.status = uint16(code)
-	rec.unsent = clientGone(rec.r.Context())
 	if len(rec.server.streams) > 0 {
 		rec.headerDecided()
 	}
 }
 
-// wrote counts n bytes of the response's body.
-func (rec *recorder) wrote(n int64) {
+// wrote counts n bytes of the response's body, of which more were to be written where there is an error.
+func (rec *recorder) wrote(n int64, err error) {
 	if rec != nil {
 		rec.written += n
+		rec.noteError(err)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestRequestIsRecorded(t *testing.T) {
 		{"method not allowed", "PUT", "/items/7", "", 405, "method=PUT route=unmatched status=405 error=", 0, 19},
 		{"F21 panic", "GET", "/panics", "", 0, "method=GET route=/panics status=500 error=panic", 0, 0},
 		{"F21 panic after the header", "GET", "/panics-late", "", 0, "method=GET route=/panics-late status=202 error=panic", 0, 0},
-		{"F21 abort", "GET", "/aborts", "", 0, "method=GET route=/aborts status=500 error=panic", 0, 0},
+		{"F31 abort", "GET", "/aborts", "", 0, "method=GET route=/aborts status= error=aborted", 0, 0},
 	}
 	for _, proto := range protocols {
 		for _, tt := range tests {

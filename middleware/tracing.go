@@ -31,17 +31,19 @@ func (c *config) tracedHandler(h http.Handler) http.Handler {
 	return otelhttp.NewHandler(h, "HTTP", c.otelhttpOptions()...)
 }
 
-// annotateSpan tells the span what otelhttp cannot know: a route that was found out late, and a panic.
+// annotateSpan tells the span what otelhttp cannot know: a route that was found out late, and how the request ended.
 // otelhttp names the span after r.Pattern, in a copy of the request that no handler has.
-func annotateSpan(r *http.Request, route string, k seriesKey) {
+func annotateSpan(r *http.Request, route string, k seriesKey, panicked bool) {
 	span := trace.SpanFromContext(r.Context())
 	r.Pattern = ""
 	if route != UnmatchedRoute {
 		r.Pattern = route
 		span.SetAttributes(semconv.HTTPRoute(route))
 	}
-	if k.ending() == endedByPanic {
-		span.SetAttributes(semconv.ErrorTypeKey.String(k.errorType()))
+	if e := k.errorType(); e != "" {
+		span.SetAttributes(semconv.ErrorTypeKey.String(e))
+	}
+	if panicked {
 		span.SetStatus(codes.Error, "the handler panicked")
 	}
 }

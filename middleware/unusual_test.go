@@ -1,10 +1,8 @@
 package middleware_test
 
 import (
-	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -102,37 +100,6 @@ func TestBodiesOfAnyKind(t *testing.T) {
 	}
 	if got := m.points(t, requestSize); len(got) != 1 || got[0].count != 2 || got[0].sum != 3+77 {
 		t.Errorf("%s: %+v, want 3 bytes that were read and 77 that were announced", requestSize, got)
-	}
-}
-
-// A client that left is noticed whenever it leaves, and whatever becomes of the request's context.
-func TestClientGoneByContext(t *testing.T) {
-	for name, tc := range map[string]struct {
-		handler func(w http.ResponseWriter, r *http.Request, leave func())
-		status  string
-	}{
-		"after the header": {func(w http.ResponseWriter, _ *http.Request, leave func()) {
-			_, _ = io.WriteString(w, "ok")
-			leave()
-		}, "200"},
-		"before the header, and another context after it": {func(w http.ResponseWriter, r *http.Request, leave func()) {
-			leave()
-			w.WriteHeader(http.StatusOK)
-			*r = *r.WithContext(context.WithoutCancel(r.Context()))
-		}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ctx, leave := context.WithCancel(t.Context())
-			defer leave()
-			mux := http.NewServeMux()
-			mux.HandleFunc("/c", func(w http.ResponseWriter, r *http.Request) { tc.handler(w, r, leave) })
-			m := newMeters(t)
-			newMiddleware(t, m).Handler(mux).ServeHTTP(newPlainWriter(), httptest.NewRequestWithContext(ctx, "GET", "/c", nil))
-			got := m.points(t, requestDuration)
-			if len(got) != 1 || got[0].label("error.type") != "client_closed_request" || got[0].label("http.response.status_code") != tc.status {
-				t.Errorf("%+v", got)
-			}
-		})
 	}
 }
 

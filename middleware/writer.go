@@ -71,32 +71,33 @@ func (f *responseWriter) WriteHeader(code int) {
 func (f *responseWriter) Write(p []byte) (int, error) {
 	f.recorder().noteBody()
 	n, err := f.w.Write(p)
-	f.recorder().wrote(int64(n))
+	f.recorder().wrote(int64(n), err)
 	return n, err
 }
 
 func (f *responseWriter) WriteString(s string) (int, error) {
 	f.recorder().noteBody()
 	n, err := io.WriteString(f.w, s)
-	f.recorder().wrote(int64(n))
+	f.recorder().wrote(int64(n), err)
 	return n, err
 }
 
 // ReadFrom hands src to the server's own ReadFrom, so that files are still sent by the kernel.
 func (f *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	f.recorder().noteBody()
-	if from, ok := f.w.(io.ReaderFrom); ok {
-		n, err = from.ReadFrom(src)
-	} else {
-		n, err = io.Copy(struct{ io.Writer }{f.w}, src)
+	from, ok := f.w.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{f}, src) // Write counts
 	}
-	f.recorder().wrote(n)
+	n, err = from.ReadFrom(src)
+	f.recorder().wrote(n, ofConnection(err))
 	return n, err
 }
 
 func (f *responseWriter) FlushError() error {
 	f.recorder().noteBody()
 	err := http.NewResponseController(f.w).Flush()
+	f.recorder().noteError(err)
 	f.recorder().flushed()
 	return err
 }
@@ -106,6 +107,9 @@ func (f *responseWriter) SetReadDeadline(t time.Time) error {
 }
 
 func (f *responseWriter) SetWriteDeadline(t time.Time) error {
+	if rec := f.recorder(); rec != nil {
+		rec.deadlineSet.Store(true)
+	}
 	return http.NewResponseController(f.w).SetWriteDeadline(t)
 }
 

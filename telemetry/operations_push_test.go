@@ -175,7 +175,7 @@ var spooled = map[string]func(*scene){
 }
 
 // handled is one request through the middleware.
-func handled(handler http.HandlerFunc) func(*scene) {
+func handled(handler http.HandlerFunc, around ...func(http.ResponseWriter) http.ResponseWriter) func(*scene) {
 	return func(s *scene) {
 		s.start(telemetry.Config{})
 		mux := http.NewServeMux()
@@ -184,9 +184,20 @@ func handled(handler http.HandlerFunc) func(*scene) {
 		defer cancel()
 		r := httptest.NewRequest(http.MethodGet, "/items", nil).WithContext(context.WithValue(ctx, leave{}, cancel))
 		defer func() { _ = recover() }()
-		s.sdk.Middleware(mux).ServeHTTP(httptest.NewRecorder(), r)
+		w := http.ResponseWriter(httptest.NewRecorder())
+		for _, f := range around {
+			w = f(w)
+		}
+		s.sdk.Middleware(mux).ServeHTTP(w, r)
 	}
 }
+
+// pastTimeout makes a writer one whose deadline is over.
+func pastTimeout(w http.ResponseWriter) http.ResponseWriter { return pastDeadline{w} }
+
+type pastDeadline struct{ http.ResponseWriter }
+
+func (pastDeadline) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // leave is the key of what makes the client go away.
 type leave struct{}
@@ -204,8 +215,10 @@ var numbers = map[string]func(*scene){
 		s.start(telemetry.Config{})
 		s.sdk.Middleware(http.NewServeMux()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/wp-admin", nil))
 	},
-	"requests that panicked": handled(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
-	"clients that left":      handled(func(_ http.ResponseWriter, r *http.Request) { r.Context().Value(leave{}).(context.CancelFunc)() }),
+	"requests that panicked":             handled(func(http.ResponseWriter, *http.Request) { panic("a panic") }),
+	"responses that were broken off":     handled(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+	"responses past their write timeout": handled(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(nil) }, pastTimeout),
+	"clients that left":                  handled(func(_ http.ResponseWriter, r *http.Request) { r.Context().Value(leave{}).(context.CancelFunc)() }),
 }
 
 // stopped is a shutdown that cannot push.
