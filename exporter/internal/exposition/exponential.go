@@ -26,9 +26,26 @@ type rung struct {
 	cumulative uint64
 }
 
-func (p exponentials[N]) len() int                          { return len(p) }
-func (p exponentials[N]) attributes(i int) *attribute.Set   { return &p[i].Attributes }
-func (p exponentials[N]) valid(*session, *stream, int) bool { return true }
+func (p exponentials[N]) len() int                        { return len(p) }
+func (p exponentials[N]) attributes(i int) *attribute.Set { return &p[i].Attributes }
+
+// valid reports whether the buckets have as many observations as the point, as Prometheus wants of a native histogram: it
+// refuses the whole page for one that has not. Only where the sum is NaN may some be in no bucket.
+func (p exponentials[N]) valid(_ *session, _ *stream, i int) bool {
+	dp := &p[i]
+	total := dp.ZeroCount
+	for _, side := range []*metricdata.ExponentialBucket{&dp.PositiveBucket, &dp.NegativeBucket} {
+		if end := int64(side.Offset) + int64(len(side.Counts)); end >= math.MaxInt32 || side.Offset == math.MinInt32 {
+			return false
+		}
+		for _, n := range side.Counts {
+			if total += n; total < n {
+				return false
+			}
+		}
+	}
+	return total == dp.Count || total < dp.Count && math.IsNaN(float64(dp.Sum))
+}
 
 func (p exponentials[N]) touch(i int) uint64 { return p[i].Count + uint64(len(p[i].Exemplars)) }
 
@@ -92,7 +109,7 @@ func climb(dst []rung, scale int32, zero float64, zeroCount uint64, negative, po
 
 // ascend is climb's way up from zero. It begins with the lower bound of the lowest bucket, without
 // which a quantile would be searched for all the way down to zero.
-func ascend(dst []rung, shift, textScale int, zero float64, cumulative uint64, positive *metricdata.ExponentialBucket) []rung {
+func ascend(dst []rung, shift, textScale int64, zero float64, cumulative uint64, positive *metricdata.ExponentialBucket) []rung {
 	first := true
 	for i, count := range positive.Counts {
 		if count == 0 && first {
@@ -125,9 +142,11 @@ func step(dst []rung, at float64, cumulative uint64, above, below float64) []run
 
 // coarsen finds the finest scale at which neither side has too many buckets, and how many bits of a
 // bucket's index are lost at it.
-func coarsen(scale int32, negative, positive *metricdata.ExponentialBucket) (shift, textScale int) {
-	textScale = min(int(scale), maxTextScale)
-	shift = int(scale) - textScale
+//
+// Both are 64 bits wide on every machine: a scale may be any 32-bit number, and is subtracted from.
+func coarsen(scale int32, negative, positive *metricdata.ExponentialBucket) (shift, textScale int64) {
+	textScale = min(int64(scale), maxTextScale)
+	shift = int64(scale) - textScale
 	for span(negative, shift) > maxTextBuckets || span(positive, shift) > maxTextBuckets {
 		shift++
 		textScale--
@@ -136,7 +155,7 @@ func coarsen(scale int32, negative, positive *metricdata.ExponentialBucket) (shi
 }
 
 // span is the number of buckets from the first that is not empty to the last.
-func span(b *metricdata.ExponentialBucket, shift int) int64 {
+func span(b *metricdata.ExponentialBucket, shift int64) int64 {
 	first, last := 0, len(b.Counts)-1
 	for first <= last && b.Counts[first] == 0 {
 		first++
@@ -151,7 +170,7 @@ func span(b *metricdata.ExponentialBucket, shift int) int64 {
 }
 
 // bound is the power of two at which the bucket of an index begins: 2^(index / 2^scale).
-func bound(index int64, scale int) float64 {
+func bound(index int64, scale int64) float64 {
 	if scale > 0 {
 		index <<= maxTextScale - scale
 		return math.Ldexp(quarters[index&(1<<maxTextScale-1)], int(index>>maxTextScale))

@@ -54,6 +54,7 @@ type family struct {
 	name    string // on the wire
 	rawName string // before escaping
 	kind    kind
+	help    string
 	unit    string
 
 	header, headerOpenMetrics           string
@@ -91,7 +92,7 @@ func quoteName(name string) string {
 func newFamily(name, rawName string, k kind, help, unit string, withUnit bool) *family {
 	base, total := strings.CutSuffix(name, "_total")
 	f := &family{
-		name: name, rawName: rawName, kind: k, unit: unit,
+		name: name, rawName: rawName, kind: k, help: help, unit: unit,
 		sample: newHead(name), bucket: newHead(name + "_bucket"), sum: newHead(name + "_sum"), count: newHead(name + "_count"),
 		counted: k == kindCounter && total,
 	}

@@ -10,6 +10,7 @@ import (
 // Labels are the labels of one series, as a [SeriesFilter] sees them. They are good until it returns.
 type Labels struct {
 	block string
+	wire  string // the same in protobuf
 	pairs []*dto.LabelPair
 }
 
@@ -31,6 +32,11 @@ func (l Labels) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, p := range l.pairs {
 			if !yield(p.GetName(), p.GetValue()) {
+				return
+			}
+		}
+		for name, value := range wirePairs(l.wire) {
+			if !yield(name, value) {
 				return
 			}
 		}

@@ -7,10 +7,13 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// Format says which text to write. The zero value is Prometheus text 0.0.4 with UTF-8 names quoted.
+// Format says what to write. The zero value is Prometheus text 0.0.4 with UTF-8 names quoted.
 type Format struct {
 	// OpenMetrics selects OpenMetrics 1.0.0.
 	OpenMetrics bool
+	// Protobuf selects Prometheus's protobuf format, each family behind its length: the one with native histograms, which
+	// exponential histograms become. It wins over OpenMetrics.
+	Protobuf bool
 	// Escaping is what to do with names outside the classic character set, as the scraper's
 	// escaping= parameter asks. Where the Strategy escapes names itself there are none left.
 	Escaping model.EscapingScheme

@@ -41,6 +41,16 @@ func (o *output) flush() {
 	o.buf = o.buf[:0]
 }
 
+// pass hands on what is too large to be copied into the buffer, in chunks.
+func (o *output) pass(p []byte) {
+	for len(p) > 0 && o.err == nil {
+		n := min(len(p), chunkSize)
+		o.buf = append(o.buf, p[:n]...)
+		o.flush()
+		p = p[n:]
+	}
+}
+
 func (o *output) Write(p []byte) (int, error) {
 	o.buf = append(o.buf, p...)
 	o.spill()

@@ -20,6 +20,8 @@ type points interface {
 	valid(s *session, st *stream, i int) bool
 	// render appends the lines of a point, whose labels are block.
 	render(s *session, st *stream, i int, block string)
+	// message appends what a point is in protobuf, without its labels, to s.wire.metric.
+	message(s *session, st *stream, i int)
 }
 
 // pointsOf returns the points of an aggregation and the kind of metric they make; nil means that

@@ -10,6 +10,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/encoding/protodelim"
 )
 
 // registryFamily is a client_golang family and its name on the wire.
@@ -160,6 +161,8 @@ func asUnknown(mf *dto.MetricFamily) *dto.MetricFamily {
 func (s *session) writeFamily(mf *dto.MetricFamily) {
 	var err error
 	switch {
+	case s.protobuf:
+		_, err = protodelim.MarshalTo(&s.out, mf)
 	case s.openMetrics && s.created:
 		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, mf, expfmt.WithCreatedLines())
 	case s.openMetrics:
@@ -198,7 +201,7 @@ func (s *session) fits(m *dto.Metric, t dto.MetricType) bool {
 }
 
 func (s *session) fitsHistogram(h *dto.Histogram) bool {
-	if s.openMetrics && h.GetSampleCountFloat() > 0 {
+	if s.openMetrics && h.GetSampleCountFloat() > 0 || !fitsNative(h) {
 		return false
 	}
 	previous := math.Inf(-1)
@@ -213,6 +216,38 @@ func (s *session) fitsHistogram(h *dto.Histogram) bool {
 		previous = bound
 	}
 	return true
+}
+
+// fitsNative reports whether the buckets of a native histogram have as many observations as it says, and its spans as
+// many buckets: Prometheus refuses the whole page for one that contradicts itself. It is asked in every format, so
+// that all show the same. One of floats is not looked at.
+func fitsNative(h *dto.Histogram) bool {
+	if h.Schema == nil || h.GetSampleCountFloat() > 0 {
+		return true
+	}
+	if h.GetSchema() < -4 || h.GetSchema() > 8 {
+		return false
+	}
+	total := h.GetZeroCount()
+	for _, side := range []struct {
+		spans  []*dto.BucketSpan
+		deltas []int64
+	}{{h.GetPositiveSpan(), h.GetPositiveDelta()}, {h.GetNegativeSpan(), h.GetNegativeDelta()}} {
+		buckets, count := 0, int64(0)
+		for _, span := range side.spans {
+			buckets += int(span.GetLength())
+		}
+		for _, delta := range side.deltas {
+			if count += delta; count < 0 {
+				return false
+			}
+			total += uint64(count)
+		}
+		if buckets != len(side.deltas) {
+			return false
+		}
+	}
+	return total == h.GetSampleCount() || total < h.GetSampleCount() && math.IsNaN(h.GetSampleSum())
 }
 
 func fitsExemplar(e *dto.Exemplar) bool {

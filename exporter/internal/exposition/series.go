@@ -13,6 +13,7 @@ import (
 type series struct {
 	id       attribute.Distinct
 	block    string // `a="1",b="2"} `, or nothing where there are no labels
+	wire     string // the same in protobuf, once somebody has asked for that
 	owner    *stream
 	seen     uint64
 	pos      int32
@@ -23,7 +24,7 @@ type series struct {
 }
 
 // place is what stands at a position of the order, copied so that it can be rendered without a lock:
-// a point of a part and its labels. Part 0 means nothing does, and 1 is the first.
+// a point of a part and its labels, as the format has them. Part 0 means nothing does, and 1 is the first.
 type place struct {
 	block       string
 	part, point int32
@@ -56,7 +57,7 @@ func (f *family) resolve(s *session, parts []part) {
 		s.emptyPlaces(len(f.order))
 		for _, ser := range f.order {
 			if ser.seen == f.gen {
-				s.places[ser.pos] = ser.place()
+				s.places[ser.pos] = ser.place(s.protobuf)
 			}
 		}
 	}
@@ -90,15 +91,22 @@ func (f *family) find(s *session, parts []part, p int) int {
 		}
 		ser.seen, ser.part, ser.point = f.gen, int32(p), int32(i)
 		live++
+		if s.protobuf && ser.wire == "" {
+			ser.wire = wireLabels(ser.block)
+		}
 		if ser.pos >= 0 {
-			s.places[ser.pos] = ser.place()
+			s.places[ser.pos] = ser.place(s.protobuf)
 		}
 	}
 	return live
 }
 
-func (ser *series) place() place {
-	return place{block: ser.block, part: ser.part + 1, point: ser.point, repaired: ser.repaired, twin: ser.twin}
+func (ser *series) place(protobuf bool) place {
+	at := place{block: ser.block, part: ser.part + 1, point: ser.point, repaired: ser.repaired, twin: ser.twin}
+	if protobuf {
+		at.block = ser.wire
+	}
+	return at
 }
 
 // pack moves the blocks of the family together, in the order they are read in, once a good part of

@@ -21,6 +21,7 @@ type session struct {
 	result Result
 
 	openMetrics, created bool
+	protobuf             bool
 	registryScheme       model.EscapingScheme
 	fam                  *family
 	counter              bool // to OpenMetrics, the family is one
@@ -41,6 +42,8 @@ type session struct {
 	exemplarOf []int32
 	labels     []label
 	ladder     []rung
+	wire       messages
+	native     []nativeBucket
 }
 
 // part is one metric of the input.
@@ -80,7 +83,9 @@ func newSession(e *Encoder) *session {
 func (s *session) open(w io.Writer, f Format) {
 	s.view = s.enc.view(f.Escaping)
 	s.out.w = w
-	s.openMetrics, s.created = f.OpenMetrics, f.OpenMetrics && f.Created
+	s.protobuf = f.Protobuf
+	s.openMetrics = f.OpenMetrics && !f.Protobuf
+	s.created = s.openMetrics && f.Created
 	s.planRegistryScheme(f)
 }
 
@@ -99,6 +104,7 @@ func (s *session) close() {
 		parts: s.parts[:0], newcomers: s.newcomers[:0], ids: s.ids[:0], fresh: s.fresh[:0],
 		places: s.places[:0], registry: s.registry[:0],
 		startText: s.startText[:0], exemplarOf: s.exemplarOf[:0], labels: s.labels[:0], ladder: s.ladder[:0],
+		wire: s.wire.emptied(), native: s.native[:0],
 	}
 	s.enc.sessions.Put(s)
 }
@@ -190,10 +196,21 @@ func (s *session) encodeFamily(fam *family, parts []part, in Input) {
 			continue
 		}
 		last = i
-		if in.Series == nil || in.Series(fam.name, Labels{block: at.block}) {
+		if in.Series == nil || in.Series(fam.name, s.labelsOf(at)) {
 			s.encodePoint(p, at)
 		}
 	}
+	if s.protobuf && s.written {
+		s.endFamily()
+	}
+}
+
+// labelsOf returns the labels of what stands at a place.
+func (s *session) labelsOf(at *place) Labels {
+	if s.protobuf {
+		return Labels{wire: at.block}
+	}
+	return Labels{block: at.block}
 }
 
 // createdClashes reports whether another family has lines of the name of this one's _created.
@@ -226,7 +243,11 @@ func (s *session) encodePoint(p *part, at *place) {
 		s.written = true
 		s.header()
 	}
-	p.points.render(s, p.stream, i, at.block)
+	if s.protobuf {
+		s.appendMetric(p, at)
+	} else {
+		p.points.render(s, p.stream, i, at.block)
+	}
 	s.result.Series++
 	if at.repaired {
 		s.result.Repaired++
@@ -236,6 +257,8 @@ func (s *session) encodePoint(p *part, at *place) {
 
 func (s *session) header() {
 	switch {
+	case s.protobuf:
+		s.startFamily()
 	case !s.openMetrics:
 		s.out.buf = append(s.out.buf, s.fam.header...)
 	case s.fam.counted && !s.counter:
