@@ -77,3 +77,45 @@ func TestF30PoisonArrivesAtPrometheus(t *testing.T) {
 		})
 	}
 }
+
+// TestF49PoisonIsScraped: the labels that readers of a histogram own, a label that clashes with a constant one, keys that
+// become one label, and target_info by name: in every format the target is up, and every innocent series is there.
+func TestF49PoisonIsScraped(t *testing.T) {
+	p, target := scraping(t, servers.PrometheusConfig{})
+	cfg := base(p.OTLP())
+	cfg.Labels = map[string]string{"a": "const"}
+	cfg.ResourceAttributes = map[string]string{"标签": "v"}
+	s := service.Start(t, cfg, telemetry.WithView(coarse))
+	recordPoison(t, s)
+	m := s.SDK.MeterProvider().Meter("poison")
+	for _, name := range []string{"poison.latency", service.ExponentialName, "poison.coarse"} {
+		h, err := m.Float64Histogram(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Record(t.Context(), 1, metric.WithAttributes(attribute.String("le", "x"), attribute.String("quantile", "y"), attribute.String("a", "1"), attribute.String("exported_a", "2")))
+		h.Record(t.Context(), 1, metric.WithAttributes(attribute.String("exported_le", "x"), attribute.String("le", "z"), attribute.String("__name__", "n")))
+	}
+	clash, err := m.Int64Gauge("target.info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clash.Record(t.Context(), 7, metric.WithAttributes(attribute.String("a.b", "1"), attribute.String("a_b", "2")))
+	target(s.Address)
+	p.Await(30*time.Second, `count(up == 1) == 3`)
+	for name := range protocols {
+		p.Await(30*time.Second, fmt.Sprintf(`count(innocent_total{job=%q,a="const"}) == %d`, name, innocents))
+		for _, query := range []string{
+			`poison_latency_count{job=%q,exported_le="x",exported_exported_a="1;2"} or poison_latency_count{job=%[1]q,exported_le="x"}`,
+			`count(poison_latency_count{job=%q}) == 2`, `target_info{job=%q,unnamed="v"}`, `count(poison_counter_total{job=%q}) == 4`,
+		} {
+			if query := fmt.Sprintf(query, name); len(p.Query(query)) == 0 {
+				t.Errorf("%s finds nothing", query)
+			}
+		}
+	}
+	if got := p.Query(`histogram_count(e2e_exponential{job="protobuf"})`); len(got) != 2 {
+		t.Errorf("native histograms with a label le: %v", got)
+	}
+	addPrometheus(duotel, "poison scraped in three formats", 3*innocents, "0")
+}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/proto"
 )
 
 // tolerant is a gatherer whose panic is an error, so that it cannot take other gatherers down, and
@@ -66,35 +65,6 @@ func merge(gatherers []prometheus.Gatherer, fallback prometheus.Gatherer) ([]*dt
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return families, errors.Join(err, fallbackErr)
 }
-
-// constantLabels returns labels as sorted pairs.
-func constantLabels(labels map[string]string) []*dto.LabelPair {
-	pairs := make([]*dto.LabelPair, 0, len(labels))
-	for k, v := range labels {
-		pairs = append(pairs, &dto.LabelPair{Name: &k, Value: &v})
-	}
-	slices.SortFunc(pairs, byLabelName)
-	return pairs
-}
-
-// withLabels returns m with extra. A label of m's own with one of their names becomes exported_<name>,
-// as Prometheus does with labels that clash. m may be shared, so it is not changed.
-func withLabels(m *dto.Metric, extra []*dto.LabelPair) *dto.Metric {
-	if len(extra) == 0 {
-		return m
-	}
-	labels := slices.Clone(extra)
-	for _, own := range m.Label {
-		if slices.ContainsFunc(extra, func(p *dto.LabelPair) bool { return p.GetName() == own.GetName() }) {
-			own = &dto.LabelPair{Name: proto.String("exported_" + own.GetName()), Value: own.Value}
-		}
-		labels = append(labels, own)
-	}
-	slices.SortFunc(labels, byLabelName)
-	return &dto.Metric{Label: labels, Gauge: m.Gauge, Counter: m.Counter, Summary: m.Summary, Untyped: m.Untyped, Histogram: m.Histogram, TimestampMs: m.TimestampMs}
-}
-
-func byLabelName(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) }
 
 // omissions says what a gathering left out, each thing once. client_golang puts the stack of a
 // collector's panic into its message; only the first line says what happened.

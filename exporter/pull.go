@@ -74,8 +74,6 @@ type Pull struct {
 	cfg      PullConfig
 	handler  http.Handler // answer, behind the compression
 	encoder  *exposition.Encoder
-	official *official
-	labels   []*dto.LabelPair
 	gatherer *flight.Group[[]*dto.MetricFamily]
 	slots    chan struct{}
 	closed   atomic.Bool
@@ -97,7 +95,7 @@ func NewPull(cfg PullConfig) (*Pull, error) {
 	if cfg.Fallback != nil {
 		cfg.Fallback = tolerant{cfg.Fallback, cfg.Filter}
 	}
-	p := &Pull{cfg: cfg, labels: constantLabels(cfg.Labels), slots: make(chan struct{}, cfg.MaxInFlight)}
+	p := &Pull{cfg: cfg, slots: make(chan struct{}, cfg.MaxInFlight)}
 	p.gatherer = flight.New(p.gather, nil, cfg.Timeout)
 	return p, p.open()
 }
@@ -107,9 +105,6 @@ func (p *Pull) open() (err error) {
 	p.encoder, err = exposition.New(exposition.Options{Namespace: p.cfg.Namespace, Labels: p.cfg.Labels, Filter: p.filter()})
 	if err != nil {
 		return fmt.Errorf("pull: %w", err)
-	}
-	if p.official, err = newOfficial(p.cfg.Resource, p.cfg.Namespace); err != nil {
-		return err
 	}
 	compress, err := gzhttp.NewWrapper(
 		gzhttp.EnableZstd(true), gzhttp.PreferZstd(false),

@@ -55,24 +55,27 @@ type page struct {
 	names    map[string]struct{}
 }
 
-// write encodes p in format.
+// write encodes the page in format. All formats are written from the same repaired view of the series.
 func (p *Pull) write(w http.ResponseWriter, format expfmt.Format, page page) (exposition.Result, error) {
-	switch format.FormatType() {
-	case expfmt.TypeProtoDelim, expfmt.TypeProtoText, expfmt.TypeProtoCompact:
-		return p.writeProtobuf(w, format, page)
-	case expfmt.TypeOpenMetrics, expfmt.TypeTextPlain, expfmt.TypeUnknown:
-	}
-	return p.encoder.Encode(w, exposition.Format{
-		OpenMetrics: format.FormatType() == expfmt.TypeOpenMetrics,
-		Escaping:    format.ToEscapingScheme(),
-		Created:     !p.cfg.WithoutCreated,
-	}, exposition.Input{
+	how := exposition.Format{Escaping: format.ToEscapingScheme(), Created: !p.cfg.WithoutCreated}
+	in := exposition.Input{
 		Resource: p.cfg.Resource,
 		Scopes:   page.snap.Scopes,
 		Families: page.families,
 		Names:    page.names,
 		Series:   page.admit,
-	})
+	}
+	switch format.FormatType() {
+	case expfmt.TypeProtoText, expfmt.TypeProtoCompact:
+		how.Protobuf = true
+		return p.writeReadable(w, format, how, in)
+	case expfmt.TypeProtoDelim:
+		how.Protobuf = true
+	case expfmt.TypeOpenMetrics:
+		how.OpenMetrics = true
+	case expfmt.TypeTextPlain, expfmt.TypeUnknown:
+	}
+	return p.encoder.Encode(w, how, in)
 }
 
 // collect returns what to show: the shared collection, and what the registries gathered.

@@ -18,6 +18,7 @@ import (
 type page struct {
 	contentType string
 	samples     map[string]sample // by their labels, the name among them
+	native      map[string]string // native histograms, likewise
 	types, help map[string]string // by the family's name
 }
 
@@ -35,14 +36,19 @@ func (s sample) String() string {
 	return fmt.Sprintf("%s %016x(%v) %s%s", s.labels, math.Float64bits(s.value), s.value, s.timestamp, s.exemplars)
 }
 
-// parse reads text with the parser of its content type. A series or a family's metadata that is there
-// twice is an error, as it is for who stores it.
+// parse reads an answer with the parser of its content type. What is there twice, a series, a label or a family's
+// metadata, is an error, as it is for who stores it. Protobuf is read as by a server that stores native histograms
+// and the classic ones beside them.
 func parse(text []byte, contentType string) (*page, error) {
-	parser, err := textparse.New(text, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
+	return parseWith(text, contentType, textparse.ParserOptions{KeepClassicOnClassicAndNativeHistograms: true})
+}
+
+func parseWith(text []byte, contentType string, options textparse.ParserOptions) (*page, error) {
+	parser, err := textparse.New(text, contentType, labels.NewSymbolTable(), options)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{contentType: contentType, samples: map[string]sample{}, types: map[string]string{}, help: map[string]string{}}
+	p := &page{contentType: contentType, samples: map[string]sample{}, native: map[string]string{}, types: map[string]string{}, help: map[string]string{}}
 	for {
 		entry, err := parser.Next()
 		if errors.Is(err, io.EOF) {
@@ -61,7 +67,12 @@ func (p *page) read(parser textparse.Parser, entry textparse.Entry) error {
 	switch entry {
 	case textparse.EntrySeries:
 		s := series(parser)
+		if name, twice := s.labels.HasDuplicateLabelNames(); twice {
+			return fmt.Errorf("label name %q is not unique: %s", name, s.labels)
+		}
 		return once(p.samples, s.labels.String(), s)
+	case textparse.EntryHistogram:
+		return p.readHistogram(parser)
 	case textparse.EntryType:
 		name, kind := parser.Type()
 		return once(p.types, string(name), string(kind))
@@ -70,6 +81,27 @@ func (p *page) read(parser textparse.Parser, entry textparse.Entry) error {
 		return once(p.help, string(name), string(help))
 	}
 	return fmt.Errorf("entry of kind %v; samples, types and help are what is written", entry)
+}
+
+// readHistogram reads a native histogram, and looks at it as Prometheus's storage does. Its exemplars are compared where
+// the page is decoded (exporter/internal/exposition): this parser goes on in the next series of a family where it was in the
+// exemplars of the one before.
+func (p *page) readHistogram(parser textparse.Parser) error {
+	var s sample
+	parser.Labels(&s.labels)
+	_, _, h, fh := parser.Histogram()
+	if h != nil {
+		if err := h.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", s.labels, err)
+		}
+		fh = h.ToFloat(nil)
+	} else if err := fh.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", s.labels, err)
+	}
+	if name, twice := s.labels.HasDuplicateLabelNames(); twice {
+		return fmt.Errorf("label name %q is not unique: %s", name, s.labels)
+	}
+	return once(p.native, s.labels.String(), fh.Compact(0).String())
 }
 
 func once[V any](m map[string]V, key string, v V) error {
@@ -115,6 +147,9 @@ func (p *page) statements() map[string]bool {
 	}
 	for _, s := range p.samples {
 		all[s.String()] = true
+	}
+	for labels, histogram := range p.native {
+		all[labels+" "+histogram] = true
 	}
 	return all
 }

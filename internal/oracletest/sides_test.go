@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/prometheus/model/textparse"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -16,7 +18,7 @@ import (
 	"github.com/duotel/duotel/exporter"
 )
 
-// accepts are what scrapers ask for, each of which is answered in text.
+// accepts are what scrapers ask for.
 var accepts = map[string]string{
 	"nothing asked": "",
 	"text 0.0.4":    "text/plain;version=0.0.4",
@@ -24,6 +26,9 @@ var accepts = map[string]string{
 	"Prometheus 3":  "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,*/*;q=0.1",
 	"text 1.0.0":    "text/plain;version=1.0.0;escaping=allow-utf-8",
 	"dots":          "application/openmetrics-text;version=1.0.0;escaping=dots",
+	"protobuf":      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+	"Prometheus 3, native histograms": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.6," +
+		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5",
 }
 
 // setup is what both sides are made with.
@@ -99,6 +104,17 @@ func scrape(t *testing.T, side http.Handler, accept string) *page {
 	p, err := parse(w.Body.Bytes(), w.Header().Get("Content-Type"))
 	if err != nil {
 		t.Fatalf("the answer to %q does not parse: %v in:\n%s", accept, err, w.Body)
+	}
+	if !strings.HasPrefix(accept, "application/vnd.google.protobuf") {
+		return p
+	}
+	// As by a server that makes native histograms of classic ones, and by one that ignores native ones.
+	for _, options := range []textparse.ParserOptions{
+		{ConvertClassicHistogramsToNHCB: true, KeepClassicOnClassicAndNativeHistograms: true}, {IgnoreNativeHistograms: true},
+	} {
+		if _, err := parseWith(w.Body.Bytes(), w.Header().Get("Content-Type"), options); err != nil {
+			t.Fatalf("the answer to %q does not parse with %+v: %v in:\n%.2000s", accept, options, err, w.Body)
+		}
 	}
 	return p
 }

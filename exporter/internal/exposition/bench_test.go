@@ -86,7 +86,7 @@ func benchmarkEncode(b *testing.B, n int, histogram bool, f Format) {
 }
 
 // benchmarkScrape is collection and encoding together, which is what the official path does.
-func benchmarkScrape(b *testing.B, n int, histogram bool) {
+func benchmarkScrape(b *testing.B, n int, histogram bool, f Format) {
 	reader := sdkmetric.NewManualReader()
 	fill(b, newProvider(reader), n, histogram)
 	e, err := New(Options{})
@@ -99,13 +99,13 @@ func benchmarkScrape(b *testing.B, n int, histogram bool) {
 		if err := reader.Collect(context.Background(), &rm); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := e.Encode(io.Discard, Format{}, Input{Resource: rm.Resource, Scopes: rm.ScopeMetrics}); err != nil {
+		if _, err := e.Encode(io.Discard, f, Input{Resource: rm.Resource, Scopes: rm.ScopeMetrics}); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func benchmarkOfficial(b *testing.B, n int, histogram bool) {
+func benchmarkOfficial(b *testing.B, n int, histogram bool, accept string) {
 	registry := prometheus.NewRegistry()
 	reader, err := otelprom.New(otelprom.WithRegisterer(registry))
 	if err != nil {
@@ -114,6 +114,7 @@ func benchmarkOfficial(b *testing.B, n int, histogram bool) {
 	fill(b, newProvider(reader), n, histogram)
 	handler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", accept)
 	b.ReportAllocs()
 	for b.Loop() {
 		handler.ServeHTTP(discard{}, request)
@@ -135,7 +136,25 @@ func BenchmarkEncodeHistograms10k(b *testing.B) { benchmarkEncode(b, 10_000, tru
 func BenchmarkEncodeHistogramsOpenMetrics10k(b *testing.B) {
 	benchmarkEncode(b, 10_000, true, Format{OpenMetrics: true, Created: true})
 }
-func BenchmarkScrapeCounters10k(b *testing.B)     { benchmarkScrape(b, 10_000, false) }
-func BenchmarkScrapeHistograms10k(b *testing.B)   { benchmarkScrape(b, 10_000, true) }
-func BenchmarkOfficialCounters10k(b *testing.B)   { benchmarkOfficial(b, 10_000, false) }
-func BenchmarkOfficialHistograms10k(b *testing.B) { benchmarkOfficial(b, 10_000, true) }
+func BenchmarkScrapeCounters10k(b *testing.B)     { benchmarkScrape(b, 10_000, false, Format{}) }
+func BenchmarkScrapeHistograms10k(b *testing.B)   { benchmarkScrape(b, 10_000, true, Format{}) }
+func BenchmarkOfficialCounters10k(b *testing.B)   { benchmarkOfficial(b, 10_000, false, "") }
+func BenchmarkOfficialHistograms10k(b *testing.B) { benchmarkOfficial(b, 10_000, true, "") }
+
+func BenchmarkScrapeProtobufCounters10k(b *testing.B) {
+	benchmarkScrape(b, 10_000, false, Format{Protobuf: true})
+}
+
+func BenchmarkScrapeProtobufHistograms10k(b *testing.B) {
+	benchmarkScrape(b, 10_000, true, Format{Protobuf: true})
+}
+
+func BenchmarkOfficialProtobufCounters10k(b *testing.B) {
+	benchmarkOfficial(b, 10_000, false, protobuf)
+}
+
+func BenchmarkOfficialProtobufHistograms10k(b *testing.B) {
+	benchmarkOfficial(b, 10_000, true, protobuf)
+}
+
+const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"

@@ -10,7 +10,7 @@ import (
 )
 
 func TestBoundIsAPowerOfTheBase(t *testing.T) {
-	for scale := -12; scale <= maxTextScale; scale++ {
+	for scale := int64(-12); scale <= maxTextScale; scale++ {
 		for index := int64(-1100); index <= 1100; index++ {
 			want := math.Exp2(float64(index) * math.Exp2(float64(-scale)))
 			got := bound(index, scale)

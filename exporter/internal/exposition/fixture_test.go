@@ -2,13 +2,18 @@ package exposition
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -99,6 +104,9 @@ func encode(t *testing.T, e *Encoder, f Format, in Input) (string, Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.Protobuf {
+		t.Fatal("use decode for protobuf")
+	}
 	if err := checkLines(b.String(), f.OpenMetrics); err != nil {
 		t.Fatalf("%v in:\n%s", err, b.String())
 	}
@@ -109,4 +117,59 @@ func encode(t *testing.T, e *Encoder, f Format, in Input) (string, Result) {
 		t.Errorf("Bytes = %d, %d written", r.Bytes, b.Len())
 	}
 	return b.String(), r
+}
+
+// decode returns the families of in as they are in protobuf, and what of them a reader would refuse is an error.
+func decode(t *testing.T, e *Encoder, f Format, in Input) ([]*dto.MetricFamily, Result) {
+	t.Helper()
+	f.Protobuf = true
+	var b bytes.Buffer
+	r, err := e.Encode(&b, f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Bytes != int64(b.Len()) {
+		t.Errorf("Bytes = %d, %d written", r.Bytes, b.Len())
+	}
+	var families []*dto.MetricFamily
+	for b.Len() > 0 {
+		mf := new(dto.MetricFamily)
+		if err := protodelim.UnmarshalFrom(&b, mf); err != nil {
+			t.Fatal(err)
+		}
+		checkFamily(t, mf)
+		families = append(families, mf)
+	}
+	if !slices.IsSortedFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }) {
+		t.Error("the families are not sorted by name")
+	}
+	return families, r
+}
+
+// checkFamily looks for what makes Prometheus refuse a whole page.
+func checkFamily(t *testing.T, mf *dto.MetricFamily) {
+	t.Helper()
+	if mf.GetName() == "" || len(mf.Metric) == 0 || !utf8.ValidString(mf.GetName()+mf.GetHelp()) {
+		t.Errorf("family %v", mf)
+	}
+	seen := map[string]bool{}
+	for _, m := range mf.Metric {
+		key, previous := "", ""
+		for _, l := range m.Label {
+			name := l.GetName()
+			reserved := name == "le" && m.Histogram != nil || name == "quantile" && m.Summary != nil || name == "__name__"
+			if name <= previous || reserved || !utf8.ValidString(name+l.GetValue()) {
+				t.Errorf("%s: labels %v", mf.GetName(), m.Label)
+			}
+			previous = name
+			key += fmt.Sprintf("%q=%q,", name, l.GetValue())
+		}
+		if seen[key] {
+			t.Errorf("%s{%s} is there twice", mf.GetName(), key)
+		}
+		seen[key] = true
+		if h := m.Histogram; h != nil && h.Schema != nil && !fitsNative(h) {
+			t.Errorf("%s: a native histogram that contradicts itself: %v", mf.GetName(), h)
+		}
+	}
 }

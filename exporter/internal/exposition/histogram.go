@@ -37,10 +37,12 @@ func (p histograms[N]) render(s *session, st *stream, i int, block string) {
 	}
 	w := bucketLines{s: s, block: block}
 	cumulative := uint64(0)
-	for j, text := range b.text(s.openMetrics) {
+	texts := b.text(s.openMetrics)
+	for j, text := range texts {
 		if j < len(dp.Bounds) {
 			cumulative += dp.BucketCounts[j]
-		} else {
+		}
+		if j == len(texts)-1 { // everything is at most +Inf, whatever the buckets say
 			cumulative = max(cumulative, dp.Count)
 		}
 		w.begin()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -37,6 +38,7 @@ var poison = []struct {
 	{name: "F6 reserved label", metrics: []metricdata.Metrics{gauge("p", point(1, "__name__", "v"))}, want: []string{`key__name__="v"`}},
 	{name: "F6 scope label", metrics: []metricdata.Metrics{gauge("p", point(1, "otel_scope_name", "v"))}, want: []string{`exported_otel_scope_name="v"`}},
 	{name: "F6 le", metrics: []metricdata.Metrics{histogram("p", histogramPoint("le", "v"))}, want: []string{`exported_le="v"`}, official: true},
+	{name: "F49 le of an exponential histogram", metrics: []metricdata.Metrics{exponential("p", metricdata.ExponentialHistogramDataPoint[float64]{Attributes: attrs("le", "v", "exported_le", "w")})}, want: []string{`exported_le="v;w"`}, official: true},
 	{name: "F6 name without letters", metrics: []metricdata.Metrics{gauge("é", point(1))}, reason: ReasonInvalidName, dropped: 1},
 	{name: "F6 scale below -4", metrics: []metricdata.Metrics{exponential("p", exponentialPoint(-10))}, want: []string{`p_bucket{`}},
 	{
@@ -87,6 +89,19 @@ func TestPoison(t *testing.T) {
 					}
 				}
 				checkDropped(t, r, c.reason, c.dropped)
+			}
+			families, r := decode(t, e, Format{}, in)
+			checkDropped(t, r, c.reason, c.dropped)
+			var text strings.Builder
+			for _, mf := range families {
+				if _, err := expfmt.MetricFamilyToText(&text, mf); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, want := range append([]string{"a_good{", "z_good{", "target_info{"}, c.want...) {
+				if !strings.Contains(text.String(), strings.ReplaceAll(want, "p_bucket{", "p_count{")) {
+					t.Errorf("no %q in protobuf, which says:\n%s", want, &text)
+				}
 			}
 			if c.name == "too few bucket counts" {
 				return // it takes the process of the official exporter down

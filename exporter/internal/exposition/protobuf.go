@@ -21,9 +21,12 @@ type messages struct {
 	detail []byte // an exemplar
 }
 
+// keepFamily is the largest family's buffer kept for the next encode: some ten thousand series.
+const keepFamily = 4 << 20
+
 // emptied returns the buffers for the next encode, without a family that was very large.
 func (m messages) emptied() messages {
-	if cap(m.family) > keepSize {
+	if cap(m.family) > keepFamily {
 		m.family = nil
 	}
 	return messages{family: m.family[:0], metric: m.metric[:0], value: m.value[:0], part: m.part[:0], detail: m.detail[:0]}
@@ -44,14 +47,14 @@ const (
 	summaryCount, summarySum, summaryQuantile, summaryCreated = 1, 2, 3, 4
 	quantileRank, quantileValue                               = 1, 2
 
-	histogramCount, histogramSum, histogramBucket             = 1, 2, 3
-	bucketCount, bucketBound, bucketExemplar                  = 1, 2, 3
-	nativeSchema, nativeZeroThreshold, nativeZeroCount        = 5, 6, 7
-	nativeNegativeSpan, nativeNegativeDelta                   = 9, 10
-	nativePositiveSpan, nativePositiveDelta                   = 12, 13
-	histogramCreated, nativeExemplar                          = 15, 16
-	spanOffset, spanLength                                    = 1, 2
-	timestampSeconds, timestampNanos                          = 1, 2
+	histogramCount, histogramSum, histogramBucket      = 1, 2, 3
+	bucketCount, bucketBound, bucketExemplar           = 1, 2, 3
+	nativeSchema, nativeZeroThreshold, nativeZeroCount = 5, 6, 7
+	nativeNegativeSpan, nativeNegativeDelta            = 9, 10
+	nativePositiveSpan, nativePositiveDelta            = 12, 13
+	histogramCreated, nativeExemplar                   = 15, 16
+	spanOffset, spanLength                             = 1, 2
+	timestampSeconds, timestampNanos                   = 1, 2
 )
 
 // message is the number of the kind's MetricType.

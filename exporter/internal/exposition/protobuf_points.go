@@ -38,6 +38,10 @@ func (p histograms[N]) message(s *session, st *stream, i int) {
 	value, cumulative := s.wire.value[:0], uint64(0)
 	for j, bound := range bounds {
 		cumulative += dp.BucketCounts[j]
+		if math.IsInf(bound, 1) {
+			bounds = bounds[:j] // it says what the histogram's own count says
+			break
+		}
 		value = appendBucket(s, value, cumulative, bound, dp.Exemplars, s.exemplarOf[j])
 	}
 	total := max(cumulative, dp.Count)
@@ -119,7 +123,8 @@ func (p exponentials[N]) message(s *session, _ *stream, i int) {
 	s.wire.metric, s.wire.value = appendMessage(s.wire.metric, metricHistogram, value), value
 }
 
-// maxGap is how many empty buckets are written rather than a new span begun, as client_golang has it.
+// maxGap is how many empty buckets are written rather than a new span begun. client_golang has the same number, and writes
+// those as well that the SDK gives.
 const maxGap = 2
 
 // appendBuckets appends one side's spans and deltas. shift is by how many bits an index is coarsened. Prometheus counts
