@@ -148,18 +148,23 @@ func (c *client) level(t target) *levelOf {
 
 // attempt is one request on its way. The response's body may be closed by any goroutine.
 type attempt struct {
-	client         *client
-	ctx            context.Context
-	request        *http.Request
-	target         target
-	start          time.Duration
-	series         *clientSeries
-	sent, received atomic.Int64
-	ended          atomic.Bool
+	client       *client
+	ctx          context.Context
+	request      *http.Request
+	target       target
+	start        time.Duration
+	series       *clientSeries
+	received     atomic.Int64
+	decompressed bool // by the transport, so that nobody knows how much was received
+	ended        atomic.Bool
+
+	sent    atomic.Pointer[sentBody] // the last one, or nil
+	holders atomic.Int32             // who has to end before the request's size is known: the response, and bodies
 }
 
 func (a *attempt) begin() {
 	a.client.level(a.target).add(a.ctx, 1)
+	a.holders.Add(1)
 	a.start = now()
 }
 
@@ -170,6 +175,7 @@ func (a *attempt) answered(res *http.Response) {
 		k.errorType = strconv.Itoa(res.StatusCode)
 	}
 	a.timed(k)
+	a.decompressed = res.Uncompressed
 	body := res.Body
 	if body == nil || body == http.NoBody {
 		a.end()
@@ -194,12 +200,27 @@ func (a *attempt) timed(k clientKey) {
 	a.series.duration.record(a.ctx, seconds(now()-a.start))
 }
 
-// end records what was transferred, once.
+// end records what was received, once.
 func (a *attempt) end() {
 	if a.ended.Swap(true) {
 		return
 	}
 	a.client.level(a.target).add(a.ctx, -1)
-	a.series.requestSize.record(a.ctx, a.sent.Load())
-	a.series.responseSize.record(a.ctx, a.received.Load())
+	if !a.decompressed {
+		a.series.responseSize.record(a.ctx, a.received.Load())
+	}
+	a.release()
+}
+
+// release records the size of the request when the response has ended and the transport is done with the body, whichever
+// is later.
+func (a *attempt) release() {
+	if a.holders.Add(-1) > 0 {
+		return
+	}
+	size := int64(0)
+	if b := a.sent.Load(); b != nil {
+		size = b.size.Load()
+	}
+	a.series.requestSize.record(a.ctx, size)
 }

@@ -10,7 +10,8 @@ import (
 
 // NewTransport returns base, measured: http.client.request.duration until the response's header is
 // there, http.client.active_requests until its body was read to the end or closed, and the sizes of both
-// bodies. Every attempt counts, so a redirect that an [http.Client] follows is a request of its own. The
+// bodies: of the request's what was sent when the transport is done with it, of the response's what was received, or nothing where the
+// transport decompressed it. Every attempt counts, so a redirect that an [http.Client] follows is a request of its own. The
 // server's address and port are those of the URL; its path is on no series, but see [WithURLTemplate]. With [WithTracerProvider] the requests get spans, and
 // carry them on.
 //
@@ -59,15 +60,14 @@ func (t *measuredTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := &attempt{client: t.client, ctx: r.Context(), request: r, target: t.client.targetOf(r)}
 	if hasBody(r) {
 		// A RoundTripper may not touch the caller's request.
-		copied := *r
-		copied.Body = &sentBody{ReadCloser: r.Body, sent: &a.sent}
-		r = &copied
+		r = a.counted(r)
 	}
 	a.begin()
 	done := false
 	defer func() {
 		if !done {
 			a.failed("panic")
+			a.sent.Load().finish() // nobody will close it
 		}
 	}()
 	res, err := t.next.RoundTrip(r)
@@ -80,16 +80,59 @@ func (t *measuredTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// sentBody counts what the transport reads of a request's body, on a goroutine of its own.
+// counted returns a copy of r whose body, and every further one that the transport asks for to send the request again, is
+// counted.
+func (a *attempt) counted(r *http.Request) *http.Request {
+	c := *r
+	c.Body = a.newBody(r.Body)
+	if r.GetBody != nil {
+		c.GetBody = func() (io.ReadCloser, error) {
+			body, err := r.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			return a.newBody(body), nil
+		}
+	}
+	return &c
+}
+
+// newBody counts what is read of a body, in the place of the one before.
+func (a *attempt) newBody(of io.ReadCloser) *sentBody {
+	b := &sentBody{ReadCloser: of, attempt: a}
+	a.holders.Add(1)
+	a.sent.Swap(b).finish()
+	return b
+}
+
+// sentBody counts what the transport reads of a request's body, on a goroutine of its own. It may go on with that when the
+// response has ended, until it has read everything or closes the body.
 type sentBody struct {
 	io.ReadCloser
-	sent *atomic.Int64
+	attempt *attempt
+	size    atomic.Int64
+	over    atomic.Bool
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.sent.Add(int64(n))
+	b.size.Add(int64(n))
+	if err != nil {
+		b.finish()
+	}
 	return n, err
+}
+
+func (b *sentBody) Close() error {
+	defer b.finish()
+	return b.ReadCloser.Close()
+}
+
+// finish says that nothing more is read of the body, which may be nil.
+func (b *sentBody) finish() {
+	if b != nil && !b.over.Swap(true) {
+		b.attempt.release()
+	}
 }
 
 // receivedBody counts what is read of a response's body, and ends the attempt.
