@@ -38,7 +38,7 @@ type countedRequest struct {
 // handlersRequest returns the request that the handler gets. It is r, unless something of it has to be another one for
 // the handler: then it is a copy. net/http looks at its own request while a response is written, for the type of its
 // body, and so must not find a body of ours there. And whoever was given a request may share it with goroutines, which
-// read it at any time. So what the handler gets is never written again, nor is anything in r but by giveBack.
+// read it at any time. So what the handler gets is never written again, nor is anything in r but by writeBack.
 func (rec *recorder) handlersRequest(h *measured, r *http.Request) *http.Request {
 	ctx := r.Context()
 	if h.labeler && rec.server.own.labeler(ctx) == nil {
@@ -66,9 +66,9 @@ func originalOf(r *http.Request) *http.Request {
 	return original
 }
 
-// giveBack tells r, which a middleware further out or the server has, what they look for when its copy was served:
+// writeBack tells r, which a middleware further out or the server has, what they look for when its copy was served:
 // the pattern that matched it with the values in its path, and the form whose files the server removes.
-func giveBack(r, served *http.Request) {
+func writeBack(r, served *http.Request) {
 	if r == served {
 		return
 	}

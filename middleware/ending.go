@@ -13,7 +13,7 @@ import (
 // order: what was sent is known, whatever became of the connection; a failure of the server is one, whoever was there
 // to see it; and who ended a request is said where it is known, and not guessed.
 func (rec *recorder) outcome() (status uint16, e ending) {
-	status = rec.sentStatus()
+	status = rec.status
 	switch {
 	case status >= http.StatusInternalServerError:
 		return status, endedByStatus
@@ -35,19 +35,6 @@ func (rec *recorder) outcome() (status uint16, e ending) {
 		return 0, endedByClient
 	default:
 		return http.StatusOK, endedByStatus // which net/http sends when the handler has returned
-	}
-}
-
-// sentStatus is that of the response as far as it was begun, or 0. What goes over a hijacked connection is unknown, but
-// for a protocol upgrade.
-func (rec *recorder) sentStatus() uint16 {
-	switch {
-	case rec.wroteHeader:
-		return rec.status
-	case rec.hijacked && rec.r.Header.Get("Upgrade") != "":
-		return http.StatusSwitchingProtocols
-	default:
-		return 0
 	}
 }
 

@@ -114,7 +114,7 @@ func (rec *recorder) finish() {
 // record records the request. alone says that nobody else is at work on it any more.
 func (rec *recorder) record(took time.Duration, alone bool) {
 	route := rec.servedBy(alone)
-	rec.settleStream(route.name)
+	rec.correctStream(route.name)
 	m := measurement{duration: took}
 	if rec.streamed {
 		m.streamed, m.hijacked = true, rec.hijacked
@@ -127,10 +127,10 @@ func (rec *recorder) record(took time.Duration, alone bool) {
 	own := rec.server.own.of(rec.r)
 	rec.server.attempt(func() { route.record(rec.ctx, k, own, &m) })
 	if rec.handler.tracing != nil {
-		giveBack(originalOf(rec.from), rec.r)
+		writeBack(originalOf(rec.from), rec.r)
 		annotateSpan(rec.from, route.name, k, rec.panicked)
 	} else {
-		giveBack(rec.from, rec.r)
+		writeBack(rec.from, rec.r)
 	}
 	rec.count(rec.levels().requests, -1)
 }
@@ -186,8 +186,12 @@ func (rec *recorder) wrote(n int64, err error) {
 
 // wasHijacked takes note that the connection is the handler's.
 func (rec *recorder) wasHijacked() {
-	if rec != nil {
-		rec.hijacked = true
-		rec.beginStream()
+	if rec == nil {
+		return
 	}
+	rec.hijacked = true
+	if !rec.wroteHeader && rec.r.Header.Get("Upgrade") != "" {
+		rec.status = http.StatusSwitchingProtocols // what else goes over the connection is unknown
+	}
+	rec.beginStream()
 }

@@ -2,7 +2,7 @@ package middleware
 
 // A response is a stream from its first Flush, unless its route is named by [WithStreamed] or
 // [WithUnstreamed]. The route is known before the handler runs, or when an inner router has told it at the
-// end; settleStream makes up for the second.
+// end; correctStream makes up for the second.
 
 // beginStream marks the first byte of a streamed or hijacked response.
 func (rec *recorder) beginStream() {
@@ -35,8 +35,8 @@ func (rec *recorder) headerDecided() {
 	}
 }
 
-// settleStream corrects what was decided while the route was not known.
-func (rec *recorder) settleStream(route string) {
+// correctStream corrects what was decided while the route was not known.
+func (rec *recorder) correctStream(route string) {
 	streams := rec.server.streams
 	if len(streams) == 0 {
 		return
