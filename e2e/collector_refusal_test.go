@@ -19,7 +19,7 @@ func TestCollectorRefuses(t *testing.T) {
 		change       func(*telemetry.PushConfig)
 	}{
 		{"wrong token", "unauthenticated", servers.CollectorConfig{Token: token}, func(p *telemetry.PushConfig) {
-			p.Headers = map[string]string{"Authorization": "Bearer wr0ng-token"}
+			p.Headers = exporter.NewSecrets(map[string]string{"Authorization": "Bearer wr0ng-token"})
 		}},
 		{"no token", "unauthenticated", servers.CollectorConfig{Token: token}, func(*telemetry.PushConfig) {}},
 		{

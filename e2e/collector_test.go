@@ -59,7 +59,7 @@ func (w way) configure(t *testing.T) (accept servers.CollectorConfig, push telem
 	switch {
 	case w.token:
 		accept.Token = token
-		push.Headers = map[string]string{"Authorization": "Bearer " + token}
+		push.Headers = exporter.NewSecrets(map[string]string{"Authorization": "Bearer " + token})
 	case w.basic:
 		accept.Basic = "user:" + token
 		push.Headers = basicAuth(accept.Basic)

@@ -61,7 +61,7 @@ func NewPush(ctx context.Context, cfg PushConfig) (*Push, error) {
 	}
 	client, err := newPushClient(cfg, endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("push: Endpoint=%q: %w", endpoint.Redacted(), err)
+		return nil, fmt.Errorf("push: Endpoint=%q: %w", showURL(endpoint), err)
 	}
 	kept, err := openSpool(cfg)
 	if err != nil {
@@ -69,7 +69,7 @@ func NewPush(ctx context.Context, cfg PushConfig) (*Push, error) {
 		return nil, err
 	}
 	for _, advice := range cfg.advice(endpoint) {
-		cfg.Logger.Warn("push: "+advice.what, "endpoint", endpoint.Redacted(), "fix", advice.fix)
+		cfg.Logger.Warn("push: "+advice.what, "endpoint", showURL(endpoint), "fix", advice.fix)
 	}
 	return startPush(cfg, endpoint, client, kept), nil
 }
@@ -77,11 +77,12 @@ func NewPush(ctx context.Context, cfg PushConfig) (*Push, error) {
 func newPushClient(cfg PushConfig, endpoint *url.URL) (otlptransport.Client, error) {
 	transport := otlptransport.Config{
 		URL:             endpoint,
-		Headers:         cfg.Headers,
+		Headers:         cfg.headers,
 		UserAgent:       userAgent,
 		Timeout:         cfg.Timeout,
 		Gzip:            cfg.Compression == CompressionGzip,
-		TLS:             cfg.TLS,
+		TLS:             cfg.tls(),
+		Plaintext:       endpoint.Scheme == "http" || endpoint.Scheme != "https" && cfg.Insecure,
 		Proxy:           cfg.Proxy,
 		Dial:            cfg.Dial,
 		MaxRequestBytes: maxRequestBytes,

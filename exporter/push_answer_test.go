@@ -71,7 +71,7 @@ func TestPushFailureReasons(t *testing.T) {
 				b := newBackend(t)
 				b.set(tt.mode)
 				b.script(tt.answer, tt.reply)
-				p, log := newPush(t, b.to(protocol, exporter.PushConfig{Headers: map[string]string{"Authorization": "Bearer hunter2"}}))
+				p, log := newPush(t, b.to(protocol, exporter.PushConfig{Headers: exporter.NewSecrets(map[string]string{"Authorization": "Bearer hunter2"})}))
 				checkFailing(t, p, p.ForceFlush, log, tt.reason, tt.log)
 				if s := p.Stats(); (s.AmbiguousRequests > 0) != (tt.mode == hanging || tt.mode == resetting) {
 					t.Errorf("%d requests may have arrived", s.AmbiguousRequests)

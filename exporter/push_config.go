@@ -30,12 +30,15 @@ const (
 // PushConfig says where, how and what a [Push] sends. Nothing is read from the environment.
 type PushConfig struct {
 	// Endpoint is required. For http/protobuf it is the URL that is posted to, used as it is; for grpc
-	// a host and port, with or without a scheme, http or https.
+	// a host and port, with or without a scheme, http or https, or one of the forms of [ParseTarget].
 	Endpoint string
 	// Protocol is http/protobuf (default) or grpc.
 	Protocol Protocol
-	// Headers go with every request. Their values are secrets: no log or error shows them.
-	Headers map[string]string
+	// Headers go with every request. Their values are shown nowhere.
+	Headers map[string]Secret
+	// HeadersFunc, when set, is asked before every request for more headers, which win over those of Headers. It must
+	// be safe for concurrent use and not change a map that it has returned.
+	HeadersFunc func() map[string]Secret
 	// Timeout bounds one request. Default 10 s.
 	Timeout time.Duration
 	// Interval is the time between pushes. The first comes at a random moment of the first interval,
@@ -47,9 +50,13 @@ type PushConfig struct {
 	Compression Compression
 	// TLS is used for https endpoints. Default: the system's authorities, no client certificate.
 	TLS *tls.Config
-	// Insecure turns TLS off for a grpc endpoint without a scheme.
+	// TLSFunc, when set, takes the place of TLS. It is asked before every request; when it returns another pointer
+	// than before, the request goes over a new connection. It must be safe for concurrent use.
+	TLSFunc func() *tls.Config
+	// Insecure turns TLS off for a grpc endpoint without the scheme http or https.
 	Insecure bool
-	// Proxy selects the proxy of a request over http/protobuf. Default: none. grpc is always direct.
+	// Proxy selects the proxy of a request, or nil for none: over grpc it is asked once, about https and the endpoint's
+	// host, as grpc-go does. Default: no proxy.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens the connections. Default: the system's network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -134,6 +141,15 @@ func (c PushConfig) endpointURL() (*url.URL, error) {
 		return nil, errors.New(`push: Endpoint="": is required; a URL such as https://host:4318/v1/metrics`)
 	}
 	text := c.Endpoint
+	if c.Protocol == ProtocolGRPC {
+		target, err := ParseTarget(text)
+		if err != nil {
+			return nil, fmt.Errorf("push: Endpoint=%q: %w", showURL(target), err)
+		}
+		if target != nil {
+			return target, nil
+		}
+	}
 	if c.Protocol == ProtocolGRPC && !strings.Contains(text, "://") {
 		scheme := "https://"
 		if c.Insecure {
@@ -146,10 +162,10 @@ func (c PushConfig) endpointURL() (*url.URL, error) {
 		return nil, fmt.Errorf("push: Endpoint: is not a URL (%w); a URL such as https://host:4318/v1/metrics", parseCause(err))
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("push: Endpoint=%q: has no http or https scheme; a URL such as https://host:4318/v1/metrics", u.Redacted())
+		return nil, fmt.Errorf("push: Endpoint=%q: has no http or https scheme; a URL such as https://host:4318/v1/metrics", showURL(u))
 	}
 	if u.Hostname() == "" {
-		return nil, fmt.Errorf("push: Endpoint=%q: has no host; a URL such as https://host:4318/v1/metrics", u.Redacted())
+		return nil, fmt.Errorf("push: Endpoint=%q: has no host; a URL such as https://host:4318/v1/metrics", showURL(u))
 	}
 	return u, nil
 }
@@ -162,9 +178,10 @@ func parseCause(err error) error {
 	return err
 }
 
-func validateHeaders(headers map[string]string) error {
+func validateHeaders(headers map[string]Secret) error {
 	var errs []error
-	for key, value := range headers {
+	for key, secret := range headers {
+		value := secret.Reveal()
 		switch {
 		case !httpguts.ValidHeaderFieldName(key):
 			errs = append(errs, fmt.Errorf("push: Headers[%q]: is not a header name; letters, digits and -", key))

@@ -168,7 +168,7 @@ func TestPushPreflight(t *testing.T) {
 
 // F8 and the vendors' rules: said in words, with what was probably meant, before anything is sent.
 func TestPushAdvice(t *testing.T) {
-	token := map[string]string{"authorization": "Bearer x"}
+	token := exporter.NewSecrets(map[string]string{"authorization": "Bearer x"})
 	for _, tt := range []struct {
 		cfg  exporter.PushConfig
 		want []string

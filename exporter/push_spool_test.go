@@ -86,7 +86,7 @@ func TestPushSpoolKeepsTimesAndOrder(t *testing.T) {
 		b.set(unavailable)
 		dir, at := t.TempDir(), time.Unix(1000, 0)
 		p, _ := newPush(t, b.to(protocol, exporter.PushConfig{
-			SpoolDir: dir, Compression: exporter.CompressionGzip, Headers: map[string]string{"Authorization": "Bearer hunter2"},
+			SpoolDir: dir, Compression: exporter.CompressionGzip, Headers: exporter.NewSecrets(map[string]string{"Authorization": "Bearer hunter2"}),
 			Producers: []sdkmetric.Producer{produce(func(context.Context) ([]metricdata.ScopeMetrics, error) {
 				at = at.Add(time.Minute)
 				points := []metricdata.DataPoint[int64]{{Time: at, Value: at.Unix()}}

@@ -34,7 +34,7 @@ func newPushStats(cfg PushConfig, endpoint *url.URL, kept *spool.Spool) *pushSta
 		handle: cfg.ErrorHandler,
 		since:  time.Now(),
 		stats: PushStats{
-			State: PushStarting, Endpoint: endpoint.Redacted(), Failures: map[string]int64{},
+			State: PushStarting, Endpoint: showURL(endpoint), Failures: map[string]int64{},
 		},
 	}
 }

@@ -41,7 +41,7 @@ func TestPushSendsExactlyWhatItsConfigSays(t *testing.T) {
 			b := newLoopback(t)
 			p, _ := newPush(t, b.to(protocol, exporter.PushConfig{
 				Endpoint: strings.Replace(b.urls[protocol], "/v1/metrics", "/a%2Fb/?token=x", 1),
-				Headers:  map[string]string{"X-Ours": "yes", "Authorization": "Bearer ours"},
+				Headers:  exporter.NewSecrets(map[string]string{"X-Ours": "yes", "Authorization": "Bearer ours"}),
 				Resource: resource.NewSchemaless(attribute.String("service.name", "ours")),
 			}))
 			if err := p.ForceFlush(t.Context()); err != nil {
@@ -184,8 +184,8 @@ func TestNewPushNamesWhatIsWrong(t *testing.T) {
 		{exporter.PushConfig{Endpoint: "http://h", Temporality: "Delta"}, []string{`Temporality="Delta"`, "lowmemory"}},
 		{exporter.PushConfig{Endpoint: "http://h", Timeout: -1}, []string{`Timeout="-1ns"`, "negative"}},
 		{exporter.PushConfig{Endpoint: "http://h", MaxExportBatchSize: -2}, []string{`MaxExportBatchSize="-2"`, "negative"}},
-		{exporter.PushConfig{Endpoint: "http://h", Headers: map[string]string{"a b": "secret"}}, []string{`Headers["a b"]`}},
-		{exporter.PushConfig{Endpoint: "http://h", Headers: map[string]string{"k": "secret\n"}}, []string{`Headers["k"]`, "printable"}},
+		{exporter.PushConfig{Endpoint: "http://h", Headers: exporter.NewSecrets(map[string]string{"a b": "secret"})}, []string{`Headers["a b"]`}},
+		{exporter.PushConfig{Endpoint: "http://h", Headers: exporter.NewSecrets(map[string]string{"k": "secret\n"})}, []string{`Headers["k"]`, "printable"}},
 		{exporter.PushConfig{Endpoint: "http://h", Producers: []sdkmetric.Producer{nil}}, []string{"Producers[0]", "nil"}},
 	} {
 		p, err := exporter.NewPush(t.Context(), tt.cfg)

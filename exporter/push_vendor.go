@@ -90,7 +90,7 @@ func (c PushConfig) endpointAdvice(u *url.URL) (out []advice) {
 	meant.Path, meant.RawPath = strings.TrimRight(u.Path, "/")+"/v1/metrics", ""
 	switch {
 	case u.Path == "" || u.Path == "/":
-		say("the endpoint is posted to as it is, without a path", "probably meant: "+meant.Redacted())
+		say("the endpoint is posted to as it is, without a path", "probably meant: "+showURL(&meant))
 	case strings.HasSuffix(u.Path, "/v1/traces") || strings.HasSuffix(u.Path, "/v1/logs"):
 		say("the path is that of another signal", "metrics go to a path that ends with /v1/metrics")
 	case strings.HasSuffix(u.Path, "/v1/metrics/v1/metrics"):
@@ -101,8 +101,9 @@ func (c PushConfig) endpointAdvice(u *url.URL) (out []advice) {
 
 func (c PushConfig) vendorAdvice(v vendor) (out []advice) {
 	say := func(what, fix string) { out = append(out, advice{what: what, fix: fix, sure: true}) }
+	headers := c.headers()
 	for _, header := range v.headers {
-		if !hasHeader(c.Headers, header) {
+		if !hasHeader(headers, header) {
 			say(fmt.Sprintf("%s requires the header %s", v.name, header), "add it to OTEL_EXPORTER_OTLP_METRICS_HEADERS")
 		}
 	}

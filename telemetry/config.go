@@ -59,22 +59,26 @@ type PullConfig struct {
 // PushConfig says where and how the push exit sends OTLP.
 type PushConfig struct {
 	// Endpoint turns push on. For http/protobuf it is the URL that is posted to, used as it is; for
-	// grpc its scheme and host are used. (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT as it is, or
-	// OTEL_EXPORTER_OTLP_ENDPOINT with /v1/metrics added.)
+	// grpc its scheme and host are used, or it is one of gRPC's own targets, see [exporter.ParseTarget].
+	// (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT as it is, or OTEL_EXPORTER_OTLP_ENDPOINT with /v1/metrics added.)
 	Endpoint string
 	// Protocol is http/protobuf (default) or grpc.
 	Protocol exporter.Protocol
 	// Headers go with every request. Their values are secrets: no log, error or page shows them.
-	Headers map[string]string
+	Headers map[string]exporter.Secret
+	// HeadersFile is a file with more headers, a line key=value for each, which win over Headers. It is read again for
+	// every request, so that a token can be replaced (DUOTEL_PUSH_HEADERS_FILE). Default: none.
+	HeadersFile string
 	// Timeout bounds one request (OTEL_EXPORTER_OTLP_METRICS_TIMEOUT, milliseconds). Default 10 s.
 	Timeout time.Duration
 	// Compression is none (default) or gzip.
 	Compression exporter.Compression
-	// Certificate is a PEM file with the authorities trusted instead of the system's.
+	// Certificate is a PEM file with the authorities trusted instead of the system's. This file and the next two are read
+	// again for every request; when they say something else, it goes over a new connection.
 	Certificate string
 	// ClientCertificate and ClientKey are PEM files for mutual TLS; both or neither.
 	ClientCertificate, ClientKey string
-	// Insecure turns TLS off for a grpc endpoint without a scheme. A scheme in Endpoint wins.
+	// Insecure turns TLS off for a grpc endpoint without the scheme http or https, which wins.
 	Insecure bool
 	// Temporality is cumulative (default), delta or lowmemory.
 	Temporality exporter.Temporality

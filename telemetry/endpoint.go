@@ -18,13 +18,18 @@ const (
 
 	maxPort = 65535
 
-	allowedEndpoint = "an http or https URL such as http://localhost:4318/v1/metrics; for grpc also host:port"
+	allowedEndpoint = "an http or https URL such as http://localhost:4318/v1/metrics; for grpc also host:port, or a target such as unix:///run/otel.sock or dns:///host:4317"
 )
 
 // checkEndpoint says what is wrong with an endpoint, with the URL that was probably meant. base is
 // true for one to which the path is still to be added.
 func checkEndpoint(raw string, protocol exporter.Protocol, base bool) string {
 	grpc := protocol == exporter.ProtocolGRPC
+	if target, err := exporter.ParseTarget(raw); grpc && err != nil {
+		return err.Error()
+	} else if grpc && target != nil {
+		return ""
+	}
 	if !strings.Contains(raw, "://") {
 		if grpc && isHostPort(raw) {
 			return ""
@@ -35,6 +40,8 @@ func checkEndpoint(raw string, protocol exporter.Protocol, base bool) string {
 	switch {
 	case err != nil:
 		return "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https" && grpc:
+		return "has a scheme that is neither http nor https, nor one of gRPC's own"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "has a scheme that is neither http nor https"
 	case u.Hostname() == "":

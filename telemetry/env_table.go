@@ -92,7 +92,7 @@ var variables = []variable{
 	},
 	{
 		keys: otlpKeys("INSECURE"), field: "Push.Insecure",
-		meaning: "No TLS, for a grpc endpoint without a scheme. A scheme wins.",
+		meaning: "No TLS, for a grpc endpoint without the scheme http or https, which wins.",
 		allowed: "true or false", unset: "false", set: setInsecure,
 	},
 	{
@@ -139,6 +139,12 @@ var variables = []variable{
 		meaning: "A directory for what a push could not deliver, unless it was refused for what is in it. The next push sends it first, of this process or, after a restart, of the next. Several processes may share it, and it may hold other files.",
 		allowed: "a directory that can be written to; it is made if it is not there", unset: "none: what is unsent when the process stops is lost",
 		set: setText(func(c *Config) *string { return &c.Push.SpoolDir }),
+	},
+	{
+		keys: []string{"DUOTEL_PUSH_HEADERS_FILE"}, field: "Push.HeadersFile",
+		meaning: "A file with headers of every request, a line `key=value` for each, nothing in it encoded; blank lines and lines that begin with # are left out. It is read again when it changes, and wins over the variables key by key.",
+		allowed: allowedHeadersFile, unset: "none",
+		set: setText(func(c *Config) *string { return &c.Push.HeadersFile }),
 	},
 	{
 		keys: []string{"DUOTEL_WEB_CONFIG_FILE"}, field: "Listener.WebConfigFile",

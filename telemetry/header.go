@@ -12,7 +12,7 @@ import (
 	"github.com/duotel/duotel/exporter"
 )
 
-const allowedHeaders = "key=value,key=value with the values percent-encoded, such as Authorization=Bearer%20token"
+const allowedHeaders = "key=value,key=value, such as Authorization=Bearer token, with %2C for a comma and %25 for a percent sign in a value"
 
 // hide stands in for values that are secrets.
 func hide(string) string { return notShown }
@@ -23,32 +23,35 @@ var ownHeaders = []string{"Connection", "Content-Encoding", "Content-Length", "C
 // setHeaders adds a variable's headers to those of the variable it wins over. Names of headers are
 // the same whatever their case.
 func setHeaders(e *environment, _, value string) []problem {
-	own := make(map[string]string)
+	own := make(map[string]exporter.Secret)
 	var problems []problem
 	position := 0
 	for text := range strings.SplitSeq(value, ",") {
 		position++
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
 		name, val, wrong := parseHeader(text)
 		if wrong == "" {
 			wrong = checkHeader(name, val, e.cfg.Push.Protocol)
 		}
-		if _, twice := findHeader(own, name); twice && wrong == "" {
-			wrong = "the key is there twice"
+		if have, twice := findHeader(own, name); twice && wrong == "" && own[have].Reveal() != val {
+			wrong = "the key is there twice, with different values"
 		}
 		if wrong != "" {
-			problems = append(problems, problem{wrong: headerPair(position, name) + wrong})
+			problems = append(problems, problem{wrong: headerPlace("pair "+strconv.Itoa(position), name) + wrong})
 			continue
 		}
-		own[name] = val
+		own[name] = exporter.NewSecret(val)
 	}
 	e.cfg.Push.Headers = mergeHeaders(e.cfg.Push.Headers, own)
 	return problems
 }
 
-func mergeHeaders(general, own map[string]string) map[string]string {
+func mergeHeaders(general, own map[string]exporter.Secret) map[string]exporter.Secret {
 	merged := maps.Clone(general)
 	if merged == nil {
-		merged = make(map[string]string)
+		merged = make(map[string]exporter.Secret)
 	}
 	for name, value := range own {
 		if loser, ok := findHeader(merged, name); ok {
@@ -59,7 +62,7 @@ func mergeHeaders(general, own map[string]string) map[string]string {
 	return merged
 }
 
-func findHeader(headers map[string]string, name string) (string, bool) {
+func findHeader(headers map[string]exporter.Secret, name string) (string, bool) {
 	for have := range headers {
 		if strings.EqualFold(have, name) {
 			return have, true
@@ -68,36 +71,41 @@ func findHeader(headers map[string]string, name string) (string, bool) {
 	return "", false
 }
 
-// headerPair names a pair by its position, and by its key where it has one that cannot be anything else.
-func headerPair(position int, name string) string {
-	pair := "pair " + strconv.Itoa(position)
+// headerPlace names a pair by where it stands, and by its key where it has one that cannot be anything else.
+func headerPlace(place, name string) string {
 	if !httpguts.ValidHeaderFieldName(name) {
-		return pair + ": "
+		return place + ": "
 	}
-	return pair + ", key " + strconv.Quote(name) + ": "
+	return place + ", key " + strconv.Quote(name) + ": "
 }
 
-// parseHeader reads one pair in the format of W3C Baggage, to which the specification refers, or says
-// what is wrong with it without repeating any of it.
-func parseHeader(text string) (name, value, wrong string) {
-	text = strings.Trim(text, " \t")
+// cutHeader reads key=value as people write it, or says what is wrong with it without repeating any of it. What can
+// have one meaning only is accepted; quotes around a value may be a shell's or the value's.
+func cutHeader(text string) (name, value, wrong string) {
 	name, value, found := strings.Cut(text, "=")
-	name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	switch {
-	case text == "":
-		return "", "", "is empty"
 	case strings.ContainsAny(text[:1], `"'`):
-		return "", "", "begins with a quote copied from a shell: leave the quotes out"
-	case !found && strings.Contains(text, ":"):
-		return "", "", "has no =: write key=value, not key: value"
+		return "", "", "begins with a quote copied from a shell, or with the rest of a value that has a comma: leave quotes out, and write %2C for a comma"
+	case strings.Contains(name, ":"):
+		return "", "", "has a colon before any =: write key=value, not key: value"
 	case !found:
-		return "", "", "has no ="
+		return "", "", "has no =: write %2C for a comma in a value"
 	case name == "":
 		return "", "", "has no key"
 	case !httpguts.ValidHeaderFieldName(name):
 		return "", "", "the key is not the name of a header"
+	case value != "" && strings.ContainsAny(value[:1], `"'`):
+		return name, "", "the value begins with a quote, copied from a shell: leave the quotes out, or write %22 or %27"
 	}
-	if wrong := checkBaggage(value); wrong != "" {
+	return name, value, ""
+}
+
+// parseHeader reads one pair of a variable, in the format of W3C Baggage, to which the specification refers, with raw
+// characters where baggage wants them encoded.
+func parseHeader(text string) (name, value, wrong string) {
+	name, value, wrong = cutHeader(strings.TrimSpace(text))
+	if wrong != "" {
 		return name, "", wrong
 	}
 	decoded, err := url.PathUnescape(value)
@@ -105,28 +113,6 @@ func parseHeader(text string) (name, value, wrong string) {
 		return name, "", "a % in the value is not followed by two hexadecimal digits: write %25 for a percent sign"
 	}
 	return name, decoded, ""
-}
-
-// checkBaggage finds what a baggage-octet cannot be.
-func checkBaggage(value string) string {
-	for _, r := range value {
-		switch {
-		case r == ' ':
-			return "a space in the value: write %20"
-		case r == '"':
-			return "a quote in the value, copied from a shell: leave the quotes out, or write %22"
-		case r == ';':
-			return "a semicolon in the value: write %3B"
-		case r == '\\':
-			return "a backslash in the value: write %5C"
-		case r < ' ' || r > '~':
-			return "a character in the value that is not printable ASCII: percent-encode it"
-		}
-	}
-	if len(value) >= 2 && value[0] == '\'' && value[len(value)-1] == '\'' {
-		return "quotes around the value, copied from a shell: leave them out, or write %27"
-	}
-	return ""
 }
 
 // checkHeader says what is wrong with a decoded header.

@@ -130,17 +130,16 @@ func TestListenerAddress(t *testing.T) {
 
 func TestListenerTLSAndBasicAuth(t *testing.T) {
 	l := startListener(t, ListenerConfig{WebConfigFile: "testdata/web/good.yml"}, page("metrics"), always)
-	roots, err := loadAuthorities("testdata/web/server.crt")
+	trust, _, err := PushConfig{Certificate: "testdata/web/server.crt"}.files(slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	url := "https://" + l.addr() + "/metrics"
-	if status, body := ask(t, url, trust, "scraper", "fakepassword"); status != 200 || body != "metrics" {
+	if status, body := ask(t, url, trust(), "scraper", "fakepassword"); status != 200 || body != "metrics" {
 		t.Errorf("got %d %s", status, body)
 	}
 	for _, user := range []string{"", "scraper", "stranger"} {
-		if status, body := ask(t, url, trust, user, "wrong"); status != 401 {
+		if status, body := ask(t, url, trust(), user, "wrong"); status != 401 {
 			t.Errorf("user %q: got %d %s, want 401", user, status, body)
 		}
 	}
@@ -151,13 +150,14 @@ func TestListenerTLSAndBasicAuth(t *testing.T) {
 
 func TestListenerMutualTLS(t *testing.T) {
 	l := startListener(t, ListenerConfig{WebConfigFile: "testdata/web/mtls.yml"}, page("metrics"), always)
-	client, err := Config{Push: PushConfig{
+	files, _, err := PushConfig{
 		Certificate:       "testdata/web/server.crt",
 		ClientCertificate: "testdata/web/server.crt", ClientKey: "testdata/web/server.key",
-	}}.tlsConfig()
+	}.files(slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
+	client := files()
 	url := "https://" + l.addr() + "/metrics"
 	if status, body := ask(t, url, client, "", ""); status != 200 {
 		t.Errorf("got %d %s", status, body)

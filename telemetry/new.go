@@ -165,11 +165,11 @@ func (s *SDK) openPull(_ context.Context, res *resource.Resource) error {
 }
 
 func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
-	tls, err := s.cfg.tlsConfig()
+	c := s.cfg.Push
+	tlsFunc, headersFunc, err := c.files(s.opts.logger)
 	if err != nil {
 		return err
 	}
-	c := s.cfg.Push
 	s.push, err = exporter.NewPush(ctx, exporter.PushConfig{
 		Endpoint:           c.Endpoint,
 		Protocol:           c.Protocol,
@@ -178,7 +178,8 @@ func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
 		Interval:           c.Interval,
 		ExportTimeout:      c.ExportTimeout,
 		Compression:        c.Compression,
-		TLS:                tls,
+		HeadersFunc:        headersFunc,
+		TLSFunc:            tlsFunc,
 		Insecure:           c.Insecure,
 		Temporality:        c.Temporality,
 		MaxExportBatchSize: c.MaxExportBatchSize,

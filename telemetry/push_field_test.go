@@ -2,11 +2,17 @@ package telemetry_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,7 +74,13 @@ var pushFields = map[string]pushField{
 		seen: everyPush(func(r telemetrytest.Request) bool { return r.Protocol == exporter.ProtocolGRPC }),
 	},
 	"Headers": {
-		set:  setting(func(c *telemetry.PushConfig) { c.Headers = map[string]string{"X-Tenant": "blue"} }),
+		set:  setting(func(c *telemetry.PushConfig) { c.Headers = exporter.NewSecrets(map[string]string{"X-Tenant": "blue"}) }),
+		seen: everyPush(func(r telemetrytest.Request) bool { return r.Header.Get("X-Tenant") == "blue" }),
+	},
+	"HeadersFile": {
+		set: func(tb testing.TB, _ *telemetrytest.Backend, c *telemetry.PushConfig) {
+			c.HeadersFile = fileWith(tb, "headers", "X-Tenant=blue\n")
+		},
 		seen: everyPush(func(r telemetrytest.Request) bool { return r.Header.Get("X-Tenant") == "blue" }),
 	},
 	"Timeout": { // the push itself hangs once, and is sent again long before the default has passed
@@ -203,13 +215,64 @@ func pushOnce(t *testing.T, push telemetry.PushConfig, fails bool) {
 // process reads once: so this is a process of its own.
 func TestPushThroughAProxy(t *testing.T) {
 	backend := telemetrytest.NewBackend(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestRunJob$")
-	cmd.Env = append(os.Environ(), "DUOTEL_TEST_JOB=return", "OTEL_METRIC_EXPORT_INTERVAL=2147483647", "NO_PROXY=", "no_proxy=",
-		"HTTP_PROXY="+strings.TrimSuffix(backend.HTTPEndpoint(), "/v1/metrics"), "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://backend.invalid/v1/metrics")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	done(t, proxied("HTTP_PROXY="+strings.TrimSuffix(backend.HTTPEndpoint(), "/v1/metrics"), "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://backend.invalid/v1/metrics"))
 	if got := backend.Sum("jobs", nil); got != 1 {
 		t.Errorf("jobs arrived as %v, want 1", got)
+	}
+}
+
+// F39: grpc takes the proxy of https, as grpc-go does by itself, and NO_PROXY holds.
+func TestF39GRPCThroughTheProxyOfTheEnvironment(t *testing.T) {
+	backend := telemetrytest.NewBackend(t)
+	asked := make(chan string, 100)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.Host
+		there := must(net.Dial("tcp", strings.TrimPrefix(backend.GRPCEndpoint(), "http://")))
+		here, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		var copying sync.WaitGroup
+		copying.Go(func() {
+			_, _ = io.Copy(there, here)
+			_ = there.Close()
+		})
+		_, _ = io.Copy(here, there)
+		_ = here.Close()
+		copying.Wait()
+	}))
+	t.Cleanup(proxy.Close)
+	done(t, proxied("HTTPS_PROXY="+proxy.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://backend.invalid:4317"))
+	if got := backend.Sum("jobs", nil); got != 1 || len(asked) == 0 || <-asked != "CONNECT backend.invalid:4317" {
+		t.Errorf("jobs arrived as %v, want 1, and through the proxy", got)
+	}
+	for len(asked) > 0 {
+		<-asked
+	}
+	// The push fails then, and with it the job.
+	_ = proxied("HTTPS_PROXY="+proxy.URL, "NO_PROXY=.invalid", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TIMEOUT=200",
+		"OTEL_METRIC_EXPORT_TIMEOUT=200", "OTEL_EXPORTER_OTLP_ENDPOINT=http://backend.invalid:4317")
+	if len(asked) > 0 {
+		t.Errorf("the proxy was asked for %s, which NO_PROXY excludes", <-asked)
+	}
+}
+
+// proxied runs TestRunJob in a process with more environment.
+func proxied(more ...string) error {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestRunJob$")
+	cmd.Env = append(os.Environ(), "DUOTEL_TEST_JOB=return", "OTEL_METRIC_EXPORT_INTERVAL=2147483647", "NO_PROXY=", "no_proxy=")
+	cmd.Env = append(cmd.Env, more...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+func done(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
 	}
 }

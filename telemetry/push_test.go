@@ -117,11 +117,11 @@ func TestF8EndpointThatWasNotMeant(t *testing.T) {
 
 func TestStrictPush(t *testing.T) {
 	backend := telemetrytest.NewBackend(t, telemetrytest.WithBearer("x"))
-	cfg := telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Headers: map[string]string{"Authorization": "Bearer s3cr3t"}}}
+	cfg := telemetry.Config{ServiceName: "shop", Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Headers: exporter.NewSecrets(map[string]string{"Authorization": "Bearer s3cr3t"})}}
 	if _, err := telemetry.New(t.Context(), cfg, telemetry.WithStrictPush()); err == nil || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("with a wrong token New returned %v, want an error with 401 and without the token", err)
 	}
-	cfg.Push.Headers["Authorization"] = "Bearer x"
+	cfg.Push.Headers["Authorization"] = exporter.NewSecret("Bearer x")
 	newSDK(t, cfg, telemetry.WithStrictPush())
 }
 

@@ -119,7 +119,7 @@ func (c PushConfig) checkHeaders() []problem {
 	var problems []problem
 	names := slices.Sorted(maps.Keys(c.Headers))
 	for i, name := range names {
-		wrong := checkHeader(name, c.Headers[name], c.Protocol)
+		wrong := checkHeader(name, c.Headers[name].Reveal(), c.Protocol)
 		if slices.ContainsFunc(names[:i], func(other string) bool { return strings.EqualFold(other, name) }) {
 			wrong = "the key is there twice, in another case"
 		}

@@ -1,8 +1,11 @@
 package telemetry
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/duotel/duotel/exporter"
 )
 
 func TestValidateRefuses(t *testing.T) {
@@ -26,9 +29,9 @@ func TestValidateRefuses(t *testing.T) {
 		{Config{Push: PushConfig{Interval: -1}}, []string{`config: Push.Interval="-1ns": `}},
 		{Config{Push: PushConfig{ExportTimeout: -1}}, []string{`config: Push.ExportTimeout="-1ns": `}},
 		{Config{Push: PushConfig{MaxExportBatchSize: -1}}, []string{`config: Push.MaxExportBatchSize="-1": `}},
-		{Config{Push: PushConfig{Headers: map[string]string{"a b": secret}}}, []string{`config: Push.Headers=(not shown): key "a b": `}},
-		{Config{Push: PushConfig{Headers: map[string]string{"k": secret + "\n"}}}, []string{`key "k": `, "control"}},
-		{Config{Push: PushConfig{Headers: map[string]string{"k": secret, "K": secret}}}, []string{`key "k": `, "twice"}},
+		{Config{Push: PushConfig{Headers: exporter.NewSecrets(map[string]string{"a b": secret})}}, []string{`config: Push.Headers=(not shown): key "a b": `}},
+		{Config{Push: PushConfig{Headers: exporter.NewSecrets(map[string]string{"k": secret + "\n"})}}, []string{`key "k": `, "control"}},
+		{Config{Push: PushConfig{Headers: exporter.NewSecrets(map[string]string{"k": secret, "K": secret})}}, []string{`key "k": `, "twice"}},
 		{Config{Push: PushConfig{Certificate: "testdata/missing"}}, []string{`config: Push.Certificate="testdata/missing": `}},
 		{Config{Push: PushConfig{ClientCertificate: "testdata/web/server.crt", ClientKey: "testdata/web/server.crt"}}, []string{`config: Push.ClientCertificate="testdata/web/server.crt": `}},
 		{Config{Push: PushConfig{ClientKey: "x"}}, []string{`config: Push.ClientCertificate="": `}},
@@ -101,14 +104,17 @@ func TestExits(t *testing.T) {
 
 func TestTLSConfig(t *testing.T) {
 	const crt, key = "testdata/web/server.crt", "testdata/web/server.key"
-	cfg, err := Config{Push: PushConfig{Certificate: crt, ClientCertificate: crt, ClientKey: key}}.tlsConfig()
-	if err != nil || cfg.RootCAs == nil || len(cfg.Certificates) != 1 || cfg.MinVersion == 0 {
-		t.Errorf("got %+v, %v", cfg, err)
+	files, headers, err := PushConfig{Certificate: crt, ClientCertificate: crt, ClientKey: key}.files(slog.Default())
+	if err != nil || headers != nil {
+		t.Fatalf("got %v, headers %t", err, headers != nil)
 	}
-	if cfg, err := (Config{}).tlsConfig(); err != nil || cfg.RootCAs != nil || cfg.Certificates != nil {
-		t.Errorf("the zero Config: got %+v, %v", cfg, err)
+	if cfg := files(); cfg.RootCAs == nil || len(cfg.Certificates) != 1 || cfg.MinVersion == 0 || cfg != files() {
+		t.Errorf("got %+v, and the same again: %t", cfg, cfg == files())
 	}
-	if _, err := (Config{Push: PushConfig{Certificate: "testdata/missing"}}).tlsConfig(); err == nil {
+	if files, _, err = (PushConfig{}).files(slog.Default()); err != nil || files().RootCAs != nil || files().Certificates != nil {
+		t.Errorf("the zero Config: got %v", err)
+	}
+	if _, _, err := (PushConfig{Certificate: "testdata/missing"}).files(slog.Default()); err == nil {
 		t.Error("a missing file: no error")
 	}
 }

@@ -45,7 +45,7 @@ func (c PushConfig) warnings() []string {
 		warnings = append(warnings, "a certificate is set, but the endpoint begins with http: it has no effect; write https")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
-		if c.Headers[name] == "" {
+		if c.Headers[name].Reveal() == "" {
 			warnings = append(warnings, fmt.Sprintf("the header %q has no value: was it filled in from a variable that is not set?", name))
 		}
 	}
@@ -62,6 +62,12 @@ func (c PushConfig) endpointWarnings(u *url.URL) []string {
 	}
 	if c.Protocol != exporter.ProtocolGRPC {
 		return nil
+	}
+	if target, err := exporter.ParseTarget(c.Endpoint); target != nil && err == nil {
+		if strings.HasPrefix(target.Scheme, "unix") && !c.Insecure {
+			warn("a socket is spoken to with TLS too, unless OTEL_EXPORTER_OTLP_INSECURE=true")
+		}
+		return warnings
 	}
 	if strings.Trim(u.Path, "/") != "" {
 		warn("the path is not used with grpc")

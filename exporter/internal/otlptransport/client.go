@@ -22,19 +22,23 @@ import (
 
 // Config says where and how to send.
 type Config struct {
-	// URL is posted to as it is over HTTP; over gRPC its scheme (http, https) and host are used.
+	// URL is posted to as it is over HTTP; over gRPC it is a host with the scheme http or https, or else a target in
+	// gRPC's own words.
 	URL *url.URL
-	// Headers go with every request. Their values are never shown.
-	Headers map[string]string
+	// Headers returns the headers of the next request, their names in the canonical form. Their values are never shown.
+	Headers func() map[string]string
 	// UserAgent is sent unless Headers has one.
 	UserAgent string
 	// Timeout bounds one request.
 	Timeout time.Duration
 	// Gzip compresses the requests.
 	Gzip bool
-	// TLS is used for https; nil means the system's authorities.
-	TLS *tls.Config
-	// Proxy selects an HTTP proxy; nil means none. gRPC connections are always direct.
+	// TLS returns what is used for https, nil for the system's authorities. A request for which it returns another
+	// pointer than for the one before goes over a new connection.
+	TLS func() *tls.Config
+	// Plaintext means no TLS, over gRPC. Over HTTP the scheme says it.
+	Plaintext bool
+	// Proxy selects a proxy; nil means none.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections; nil means the system's network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

@@ -2,63 +2,79 @@ package otlptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 )
 
-// connection is a gRPC connection that is made anew once it has failed. grpc-go keeps one that cannot
+// connection is a gRPC connection that is made anew once it has failed, and when its TLS configuration is another than
+// before. grpc-go keeps one that cannot
 // connect: it answers with the failure it remembers while it tries in the background, at times of its
 // own, and resolves names twice a minute at most. When to try is decided above, and a request after
 // the backend came back has to reach it.
 type connection struct {
-	target  string
-	options []grpc.DialOption
+	config func() *tls.Config
+	open   func(*tls.Config) (*grpc.ClientConn, error)
 
 	mu     sync.Mutex
+	tls    *tls.Config // of conn
 	conn   *grpc.ClientConn
 	calls  int // under way
 	closed bool
 }
 
-func newConnection(target string, options []grpc.DialOption) (*connection, error) {
-	conn, err := grpc.NewClient(target, options...)
+func newConnection(config func() *tls.Config, open func(*tls.Config) (*grpc.ClientConn, error)) (*connection, error) {
+	current := config()
+	conn, err := open(current)
 	if err != nil {
 		return nil, err
 	}
-	return &connection{target: target, options: options, conn: conn}, nil
+	return &connection{config: config, open: open, tls: current, conn: conn}, nil
 }
 
 // invoke is [grpc.ClientConn.Invoke].
 func (c *connection) invoke(ctx context.Context, method string, req, reply any, options []grpc.CallOption) error {
-	c.mu.Lock()
-	conn := c.conn
-	c.calls++
-	c.mu.Unlock()
+	conn := c.begin(c.config())
 	err := conn.Invoke(ctx, method, req, reply, options...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls--
 	if err != nil && c.calls == 0 && !c.closed {
-		c.renew()
+		c.giveUp()
 	}
 	return err
 }
 
-// renew gives up a connection that is not established.
-func (c *connection) renew() {
+// begin returns the connection for a call that has config. One that other calls are on is not closed under them: the
+// next call sees to it.
+func (c *connection) begin(config *tls.Config) *grpc.ClientConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if config != c.tls && c.calls == 0 && !c.closed {
+		c.renew(config)
+	}
+	c.calls++
+	return c.conn
+}
+
+// giveUp makes a connection that is not established anew.
+func (c *connection) giveUp() {
 	switch c.conn.GetState() {
 	case connectivity.Connecting, connectivity.TransientFailure:
+		c.renew(c.tls)
 	default:
-		return
 	}
-	fresh, err := grpc.NewClient(c.target, c.options...)
+}
+
+func (c *connection) renew(config *tls.Config) {
+	fresh, err := c.open(config)
 	if err != nil {
 		return // it was possible before; the old one still works, if more slowly
 	}
 	_ = c.conn.Close() // a second Close is all that can fail
-	c.conn = fresh
+	c.tls, c.conn = config, fresh
 }
 
 func (c *connection) close() {

@@ -2,8 +2,8 @@ package otlptransport
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
-	"net"
 	"strconv"
 	"time"
 
@@ -28,14 +28,20 @@ import (
 // NewGRPC returns a client that calls OTLP's MetricsService. No connection is made before the first
 // request.
 func NewGRPC(cfg Config) (Client, error) {
-	c := &grpcClient{cfg: cfg, metadata: metadata.New(cfg.Headers)}
-	target, options := c.dialOptions()
-	conn, err := newConnection(target, options)
+	c := &grpcClient{cfg: cfg}
+	way, err := newRoute(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("otlp over grpc: %w", err)
+	}
+	conn, err := newConnection(cfg.TLS, func(config *tls.Config) (*grpc.ClientConn, error) {
+		return grpc.NewClient(way.target, c.dialOptions(way, config)...)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("otlp over grpc: %w", err)
 	}
 	// The upstream exporter's own connection is never made: its calls end in c.intercept.
-	front, err := grpc.NewClient(target, append(options, grpc.WithUnaryInterceptor(c.intercept))...)
+	front, err := grpc.NewClient("passthrough:///unused",
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(), grpc.WithUnaryInterceptor(c.intercept))
 	if err != nil {
 		conn.close()
 		return nil, fmt.Errorf("otlp over grpc: %w", err)
@@ -58,43 +64,41 @@ func NewGRPC(cfg Config) (Client, error) {
 }
 
 type grpcClient struct {
-	cfg      Config
-	metadata metadata.MD
-	conn     *connection
-	front    *grpc.ClientConn
-	up       uploader
+	cfg   Config
+	conn  *connection
+	front *grpc.ClientConn
+	up    uploader
 }
 
-func (c *grpcClient) dialOptions() (target string, options []grpc.DialOption) {
-	target = "dns:///" + c.cfg.URL.Host
-	options = []grpc.DialOption{
-		grpc.WithTransportCredentials(c.credentials()),
+func (c *grpcClient) dialOptions(way route, config *tls.Config) []grpc.DialOption {
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(c.credentials(config)),
 		grpc.WithUserAgent(c.cfg.UserAgent),
-		grpc.WithNoProxy(),
-		grpc.WithDisableServiceConfig(),
+		grpc.WithNoProxy(), // grpc-go would ask the environment; the proxy is way's
+		grpc.WithResolvers(addressList("ipv4"), addressList("ipv6")),
 		grpc.WithStatsHandler(callObserver{}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: c.cfg.Timeout,
 		}),
 	}
+	if c.cfg.URL.Scheme != "xds" { // which says by a service config where to connect to; DNS could set retries by one
+		options = append(options, grpc.WithDisableServiceConfig())
+	}
 	if c.cfg.Gzip {
 		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
 	}
-	if dial := c.cfg.Dial; dial != nil {
-		target = "passthrough:///" + c.cfg.URL.Host // whoever dials resolves names
-		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return dial(ctx, "tcp", address)
-		}))
+	if way.dial != nil {
+		options = append(options, grpc.WithContextDialer(way.dial))
 	}
-	return target, options
+	return options
 }
 
-func (c *grpcClient) credentials() credentials.TransportCredentials {
-	if c.cfg.URL.Scheme == "http" {
+func (c *grpcClient) credentials(config *tls.Config) credentials.TransportCredentials {
+	if c.cfg.Plaintext {
 		return insecure.NewCredentials()
 	}
-	return credentials.NewTLS(c.cfg.TLS.Clone())
+	return credentials.NewTLS(config.Clone())
 }
 
 func (c *grpcClient) Send(ctx context.Context, metrics *metricdata.ResourceMetrics) otlpanswer.Answer {
@@ -145,7 +149,7 @@ func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req,
 	if a, over := tooLarge(size, c.cfg.MaxRequestBytes); over {
 		return a
 	}
-	err := c.conn.invoke(metadata.NewOutgoingContext(ctx, c.metadata), method, req, reply, options)
+	err := c.conn.invoke(metadata.NewOutgoingContext(ctx, metadata.New(c.cfg.Headers())), method, req, reply, options)
 	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
 	a := otlpanswer.FromGRPC(response, err)
 	switch {

@@ -3,9 +3,9 @@ package otlptransport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -23,7 +23,7 @@ import (
 
 // NewHTTP returns a client that posts OTLP protobuf. No connection is made before the first request.
 func NewHTTP(cfg Config) (Client, error) {
-	c := &httpClient{cfg: cfg, header: requestHeader(cfg), transport: newTransport(cfg)}
+	c := &httpClient{cfg: cfg}
 	up, err := otlpmetrichttp.New(context.Background(),
 		otlpmetrichttp.WithEndpointURL(cfg.URL.String()), // also decides http or https against the environment
 		otlpmetrichttp.WithTLSClientConfig(nil),
@@ -45,11 +45,29 @@ func NewHTTP(cfg Config) (Client, error) {
 }
 
 type httpClient struct {
-	cfg       Config
-	header    http.Header
-	transport *http.Transport
-	up        uploader
-	gzips     sync.Pool
+	cfg   Config
+	up    uploader
+	gzips sync.Pool
+
+	mu        sync.Mutex
+	tls       *tls.Config     // of transport
+	transport *http.Transport // nil before the first request
+}
+
+// current is the transport for the next request: a new one when the TLS configuration is another than before. The
+// connections of the old one end when they are idle.
+func (c *httpClient) current() *http.Transport {
+	config := c.cfg.TLS()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport != nil && c.tls == config {
+		return c.transport
+	}
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+	c.tls, c.transport = config, newTransport(c.cfg, config)
+	return c.transport
 }
 
 func requestHeader(cfg Config) http.Header {
@@ -60,7 +78,7 @@ func requestHeader(cfg Config) http.Header {
 		r := http.Request{Header: h}
 		r.SetBasicAuth(user.Username(), password)
 	}
-	for key, value := range cfg.Headers {
+	for key, value := range cfg.Headers() {
 		h.Set(key, value)
 	}
 	h.Set("Content-Type", "application/x-protobuf")
@@ -70,7 +88,7 @@ func requestHeader(cfg Config) http.Header {
 	return h
 }
 
-func newTransport(cfg Config) *http.Transport {
+func newTransport(cfg Config, config *tls.Config) *http.Transport {
 	dial := cfg.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: cfg.Timeout, KeepAlive: 30 * time.Second}).DialContext
@@ -78,7 +96,7 @@ func newTransport(cfg Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                 cfg.Proxy,
 		DialContext:           dial,
-		TLSClientConfig:       cfg.TLS.Clone(),
+		TLSClientConfig:       config.Clone(),
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          1,
 		IdleConnTimeout:       90 * time.Second,
@@ -101,7 +119,13 @@ func (c *httpClient) Replay(ctx context.Context, request []byte) otlpanswer.Answ
 }
 
 // Close also ends the idle connections that requests under way leave behind later.
-func (c *httpClient) Close() { c.transport.CloseIdleConnections() }
+func (c *httpClient) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+}
 
 // opener gives a request's body anew each time: the transport sends it again when it meets a
 // connection that the backend has closed meanwhile.
@@ -120,7 +144,7 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 	if err != nil {
 		return otlpanswer.Answer{Reason: otlpanswer.Encode, Detail: otlpanswer.FirstLine([]byte(err.Error()))}
 	}
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := c.current().RoundTrip(req)
 	if err != nil {
 		a := c.failed(ctx, err)
 		a.Ambiguous = a.Ambiguous && connected.Load()
@@ -159,8 +183,9 @@ func (c *httpClient) request(ctx context.Context, open opener, size int64) (*htt
 	if err != nil {
 		return nil, err
 	}
+	header := requestHeader(c.cfg)
 	return (&http.Request{
-		Method: http.MethodPost, URL: c.cfg.URL, Host: c.header.Get("Host"), Header: maps.Clone(c.header),
+		Method: http.MethodPost, URL: c.cfg.URL, Host: header.Get("Host"), Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: body, GetBody: open, ContentLength: size,
 	}).WithContext(ctx), nil
