@@ -208,8 +208,13 @@ func fromEnv(vars map[string]string) func(*scene) {
 
 var startErrors = map[string]func(*scene){
 	"a variable has a value that is not allowed": fromEnv(map[string]string{"OTEL_METRIC_EXPORT_INTERVAL": "10s"}),
-	"a header cannot be read":                    fromEnv(map[string]string{"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "Authorization=Bearer x"}),
-	"the endpoint has no scheme":                 fromEnv(map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "h:4318"}),
+	"a header cannot be read":                    fromEnv(map[string]string{"OTEL_EXPORTER_OTLP_METRICS_HEADERS": `Authorization="Bearer x"`}),
+	"the file of headers cannot be read": func(s *scene) {
+		file := filepath.Join(s.TempDir(), "headers")
+		s.done(os.WriteFile(file, []byte("Authorization: Bearer x"), 0o600))
+		s.start(telemetry.Config{Push: telemetry.PushConfig{Endpoint: "http://127.0.0.1:1/v1/metrics", HeadersFile: file}})
+	},
+	"the endpoint has no scheme": fromEnv(map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "h:4318"}),
 	"a certificate cannot be read": fromEnv(map[string]string{
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://h/v1/metrics", "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE": "testdata/none.pem",
 	}),
