@@ -47,6 +47,9 @@ type Config struct {
 	Push     PushConfig
 	HTTP     HTTPConfig
 	Listener ListenerConfig
+
+	// notes are what [FromEnv] found odd and understood all the same, for the log of New.
+	notes []string
 }
 
 // PullConfig says how the pull exit, /metrics, names what it shows.
@@ -105,6 +108,9 @@ type HTTPConfig struct {
 	// not instrumented (METRICS_EXCLUDED_HANDLERS). They come on top of the scrape and health routes,
 	// which are excluded by default.
 	ExcludedHandlers []string
+	// KnownMethods are the values of http.request.method, for servers and clients; all others are _OTHER. They replace the default
+	// (OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS). Default, when empty: [middleware.DefaultKnownMethods].
+	KnownMethods []string
 	// Names selects the vocabulary (METRICS_HTTP_NAMES). Default: semconv.
 	Names HTTPNames
 }

@@ -70,6 +70,9 @@ func (e *environment) get(key string) (string, bool) {
 	return value, ok && value != ""
 }
 
+// warn adds a line for the log at start-up.
+func (e *environment) warn(text string) { e.cfg.notes = append(e.cfg.notes, text) }
+
 func (e *environment) read(v variable) {
 	keys := slices.Clone(v.keys)
 	if v.merged {

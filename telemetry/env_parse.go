@@ -1,9 +1,12 @@
 package telemetry
 
 import (
+	"fmt"
+	"iter"
 	"math"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,31 +38,40 @@ func setName[T ~string](field func(*Config) *T) setter {
 	}
 }
 
-// setDisabled reads a switch that turns telemetry off when it has the value off.
-func setDisabled(off bool) setter {
-	return func(e *environment, _, value string) []problem {
-		b, problems := parseBool(value)
-		if problems == nil && b == off {
-			e.cfg.Disabled = true
-		}
-		return problems
-	}
+// setDisabled reads OTEL_SDK_DISABLED.
+func setDisabled(e *environment, key, value string) []problem {
+	e.cfg.Disabled = e.cfg.Disabled || e.specBool(key, value)
+	return nil
 }
 
-func setInsecure(e *environment, _, value string) []problem {
-	b, problems := parseBool(value)
-	e.cfg.Push.Insecure = b
-	return problems
+func setInsecure(e *environment, key, value string) []problem {
+	e.cfg.Push.Insecure = e.specBool(key, value)
+	return nil
 }
 
-func parseBool(value string) (bool, []problem) {
+// specBool reads a boolean by the specification of OpenTelemetry's environment variables: true, in any case, is true,
+// and anything else is false, with a warning.
+func (e *environment) specBool(key, value string) bool {
 	switch strings.ToLower(value) {
 	case "true":
-		return true, nil
+		return true
 	case "false":
-		return false, nil
+	default:
+		e.warn(fmt.Sprintf("%s=%q is read as false, as OpenTelemetry's specification says: only true is true", key, abridge(value)))
 	}
-	return false, refuse("is not a boolean")
+	return false
+}
+
+// setEnabled reads ENABLE_METRICS, which is Duotel's own.
+func setEnabled(e *environment, _, value string) []problem {
+	switch strings.ToLower(value) {
+	case "true", "1", "yes", "on":
+	case "false", "0", "no", "off":
+		e.cfg.Disabled = true
+	default:
+		return refuse("is not a boolean")
+	}
+	return nil
 }
 
 func setMillis(field func(*Config) *duration) setter {
@@ -78,7 +90,14 @@ func setMillis(field func(*Config) *duration) setter {
 	}
 }
 
-func setPort(e *environment, _, value string) []problem {
+// kubernetesLink is what Kubernetes sets in NAME_PORT for a Service of that name.
+var kubernetesLink = regexp.MustCompile(`^(tcp|udp|sctp)://[^/]+:\d+$`)
+
+func setPort(e *environment, key, value string) []problem {
+	if kubernetesLink.MatchString(value) {
+		e.warn(fmt.Sprintf("%s=%q is ignored: it is what Kubernetes sets for a Service of the name otel-exporter-prometheus; enableServiceLinks: false in the pod's spec turns that off", key, value))
+		return nil
+	}
 	n, err := strconv.Atoi(value)
 	switch {
 	case err != nil:
@@ -91,9 +110,27 @@ func setPort(e *environment, _, value string) []problem {
 }
 
 func setExporters(e *environment, _, value string) []problem {
-	for name := range strings.SplitSeq(value, ",") {
-		e.cfg.Exporters = append(e.cfg.Exporters, ExporterName(strings.ToLower(strings.TrimSpace(name))))
+	for name := range entries(value) {
+		if name := ExporterName(strings.ToLower(name)); !slices.Contains(e.cfg.Exporters, name) {
+			e.cfg.Exporters = append(e.cfg.Exporters, name)
+		}
 	}
+	return nil
+}
+
+// entries are the entries of a list, without the empty ones that stray commas make.
+func entries(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for entry := range strings.SplitSeq(list, ",") {
+			if entry = strings.TrimSpace(entry); entry != "" && !yield(entry) {
+				return
+			}
+		}
+	}
+}
+
+func setKnownMethods(e *environment, _, value string) []problem {
+	e.cfg.HTTP.KnownMethods = slices.Collect(entries(value))
 	return nil
 }
 
@@ -102,8 +139,7 @@ var cutRepetition = regexp.MustCompile(`\{\d*$`)
 
 func setExcluded(e *environment, _, value string) []problem {
 	var problems []problem
-	for expr := range strings.SplitSeq(value, ",") {
-		expr = strings.TrimSpace(expr)
+	for expr := range entries(value) {
 		e.cfg.HTTP.ExcludedHandlers = append(e.cfg.HTTP.ExcludedHandlers, expr)
 		if cutRepetition.MatchString(expr) {
 			problems = append(problems, refuse(strconv.Quote(expr)+" ends at a comma that belongs to a {m,n}: write the repetition out")...)
@@ -133,9 +169,12 @@ func setPairs(field func(*Config) *map[string]string) setter {
 		position := 0
 		for text := range strings.SplitSeq(value, ",") {
 			position++
+			if strings.TrimSpace(text) == "" {
+				continue
+			}
 			key, val, wrong := parsePair(text)
-			if _, twice := pairs[key]; twice && wrong == "" {
-				wrong = "the key " + strconv.Quote(key) + " is there twice"
+			if have, twice := pairs[key]; twice && wrong == "" && have != val {
+				wrong = "the key " + strconv.Quote(key) + " is there twice, with different values"
 			}
 			if wrong != "" {
 				problems = append(problems, refuse("pair "+strconv.Itoa(position)+": "+wrong)...)
@@ -154,8 +193,6 @@ func parsePair(text string) (key, value, wrong string) {
 	key, value, found := strings.Cut(text, "=")
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 	switch {
-	case text == "":
-		return "", "", "is empty"
 	case !found:
 		return "", "", "has no ="
 	case key == "":

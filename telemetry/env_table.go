@@ -21,12 +21,12 @@ var variables = []variable{
 	{
 		keys: []string{"OTEL_SDK_DISABLED"}, field: "Disabled", isSwitch: true,
 		meaning: "Turns everything off: no instrumentation, no `/metrics` route, no push.",
-		allowed: "true or false", unset: "false", set: setDisabled(true),
+		allowed: "true; anything else is false, with a warning", unset: "false", set: setDisabled,
 	},
 	{
 		keys: []string{"ENABLE_METRICS"}, field: "Disabled", isSwitch: true,
 		meaning: "The same switch, the other way round: `false` turns everything off.",
-		allowed: "true or false", unset: "true", set: setDisabled(false),
+		allowed: "true or false, 1 or 0, yes or no, on or off", unset: "true", set: setEnabled,
 	},
 	{
 		keys: []string{"OTEL_SERVICE_NAME"}, field: "ServiceName",
@@ -93,7 +93,7 @@ var variables = []variable{
 	{
 		keys: otlpKeys("INSECURE"), field: "Push.Insecure",
 		meaning: "No TLS, for a grpc endpoint without the scheme http or https, which wins.",
-		allowed: "true or false", unset: "false", set: setInsecure,
+		allowed: "true; anything else is false, with a warning", unset: "false", set: setInsecure,
 	},
 	{
 		keys: []string{otlpMetrics + "TEMPORALITY_PREFERENCE"}, field: "Push.Temporality",
@@ -156,6 +156,12 @@ var variables = []variable{
 		keys: []string{"METRICS_EXCLUDED_HANDLERS"}, field: "HTTP.ExcludedHandlers",
 		meaning: "Requests whose route, or else path, one of these matches are not measured. They come on top of the scrape and health routes.",
 		allowed: "comma-separated regular expressions (RE2)", unset: "none", set: setExcluded,
+	},
+	{
+		keys: []string{"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"}, field: "HTTP.KnownMethods",
+		meaning: "The values of `http.request.method`; all other methods are `_OTHER`. It replaces the default, as the HTTP conventions say; a service that speaks WebDAV names all of its methods here. They are case-sensitive.",
+		allowed: "a comma-separated list of at most 100 methods", unset: "those of the conventions: GET, HEAD, POST, PUT, PATCH, DELETE, CONNECT, OPTIONS, TRACE, QUERY",
+		set: setKnownMethods,
 	},
 	{
 		keys: []string{"METRICS_NAMESPACE"}, field: "Pull.Namespace",

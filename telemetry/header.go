@@ -35,12 +35,16 @@ func setHeaders(e *environment, _, value string) []problem {
 		if wrong == "" {
 			wrong = checkHeader(name, val, e.cfg.Push.Protocol)
 		}
-		if have, twice := findHeader(own, name); twice && wrong == "" && own[have].Reveal() != val {
+		have, twice := findHeader(own, name)
+		if twice && wrong == "" && own[have].Reveal() != val {
 			wrong = "the key is there twice, with different values"
 		}
 		if wrong != "" {
 			problems = append(problems, problem{wrong: headerPlace("pair "+strconv.Itoa(position), name) + wrong})
 			continue
+		}
+		if twice {
+			continue // under the name that came first
 		}
 		own[name] = exporter.NewSecret(val)
 	}

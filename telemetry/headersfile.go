@@ -27,12 +27,16 @@ func (c PushConfig) parseHeadersFile(text []byte) (map[string]exporter.Secret, e
 		if wrong == "" {
 			wrong = checkHeader(name, value, c.Protocol)
 		}
-		if have, twice := findHeader(headers, name); twice && wrong == "" && headers[have].Reveal() != value {
+		have, twice := findHeader(headers, name)
+		if twice && wrong == "" && headers[have].Reveal() != value {
 			wrong = "the key is there twice, with different values"
 		}
 		if wrong != "" {
 			errs = append(errs, errors.New(headerPlace("line "+strconv.Itoa(number), name)+wrong))
 			continue
+		}
+		if twice {
+			continue // under the name that came first
 		}
 		headers[name] = exporter.NewSecret(value)
 	}

@@ -143,6 +143,9 @@ func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
 	if s.opts.tracerProvider != nil {
 		s.middleware = append(s.middleware, middleware.WithTracerProvider(s.opts.tracerProvider))
 	}
+	if len(s.cfg.HTTP.KnownMethods) > 0 {
+		s.middleware = append(s.middleware, middleware.WithKnownMethods(s.cfg.HTTP.KnownMethods...))
+	}
 	for _, expr := range s.cfg.HTTP.ExcludedHandlers {
 		s.middleware = append(s.middleware, middleware.WithExcluded(regexp.MustCompile(expr)))
 	}

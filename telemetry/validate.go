@@ -10,7 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/middleware"
 )
 
 var (
@@ -159,6 +162,11 @@ func checkPrefix(field, value string) []problem {
 
 func (c HTTPConfig) check() []problem {
 	problems := oneOf("HTTP.Names", c.Names, httpNames)
+	if len(c.KnownMethods) > 0 {
+		if _, err := middleware.New(middleware.WithMeterProvider(noop.NewMeterProvider()), middleware.WithKnownMethods(c.KnownMethods...)); err != nil {
+			problems = append(problems, problem{"HTTP.KnownMethods", strings.Join(c.KnownMethods, ","), err.Error(), "a list of at most 100 methods"})
+		}
+	}
 	for _, expr := range c.ExcludedHandlers {
 		bad := func(wrong string) problem {
 			return problem{"HTTP.ExcludedHandlers", expr, wrong, "regular expressions (RE2)"}

@@ -18,7 +18,7 @@ func (c Config) warnings() []string {
 	if c.Disabled {
 		return nil
 	}
-	var warnings []string
+	warnings := slices.Clone(c.notes)
 	if c.ServiceName == "" && c.ResourceAttributes[string(semconv.ServiceNameKey)] == "" {
 		warnings = append(warnings, "no service name: the metrics go out under the executable's name; set OTEL_SERVICE_NAME")
 	}

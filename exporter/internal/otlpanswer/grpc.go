@@ -10,13 +10,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// FromGRPC says what the result of an Export call means.
-func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error) Answer {
+// FromGRPC says what the result of an Export call means. What it repeats of secrets is not shown.
+func FromGRPC(response *colmetricpb.ExportMetricsServiceResponse, err error, secrets ...string) Answer {
 	if err == nil {
-		return partial(response)
+		return partial(response, secrets)
 	}
 	s := status.Convert(err)
-	a := Answer{Reason: grpcReason(s), Detail: fmt.Sprintf("gRPC %s: %s", s.Code(), FirstLine([]byte(s.Message())))}
+	a := Answer{Reason: grpcReason(s), Detail: fmt.Sprintf("gRPC %s: %s", s.Code(), FirstLine([]byte(Scrub(s.Message(), secrets))))}
 	for _, detail := range s.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
 			a.RetryAfter = max(info.GetRetryDelay().AsDuration(), 0)

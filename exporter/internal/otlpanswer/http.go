@@ -25,44 +25,44 @@ const longestBody = 64 << 10
 //
 // The status decides: a body that is too long, is cut off or does not come in time takes nothing from it. A request
 // that was accepted must not be sent again, and one that was refused was not taken.
-func FromHTTP(resp *http.Response, now time.Time) Answer {
+func FromHTTP(resp *http.Response, now time.Time, secrets ...string) Answer {
 	if resp.StatusCode < 200 {
 		// 101 turns the connection into something else, whose bytes are no answer and may never end.
-		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, nil)}
+		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, nil, secrets)}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, longestBody+1))
 	if resp.StatusCode <= 299 {
-		return success(resp, body, err)
+		return success(resp, body, err, secrets)
 	}
 	return Answer{
 		Reason:     httpReason(resp.StatusCode),
-		Detail:     httpDetail(resp, body),
+		Detail:     httpDetail(resp, body, secrets),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now),
 	}
 }
 
 // success reads a 2xx. The specification asks for the request's content type; backends send others,
 // or none, and the body decides.
-func success(resp *http.Response, body []byte, readErr error) Answer {
+func success(resp *http.Response, body []byte, readErr error, secrets []string) Answer {
 	if readErr != nil || len(body) > longestBody {
-		return unread(resp, body, readErr)
+		return unread(resp, body, readErr, secrets)
 	}
 	if len(body) == 0 {
 		return Answer{}
 	}
 	message := new(colmetricpb.ExportMetricsServiceResponse)
 	if err := decode(mediaType(resp), body, message); err != nil {
-		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body)}
+		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body, secrets)}
 	}
-	return partial(message)
+	return partial(message, secrets)
 }
 
 // unread is a 2xx whose body could not be read to its end. The request was taken, unless it is a web page that
 // begins there, and what else the body says, such as a partial success, is not known.
-func unread(resp *http.Response, body []byte, err error) Answer {
+func unread(resp *http.Response, body []byte, err error, secrets []string) Answer {
 	media := mediaType(resp)
 	if strings.Contains(media, "html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body)}
+		return Answer{Reason: NotOTLP, Detail: httpDetail(resp, body, secrets)}
 	}
 	if err == nil {
 		return Answer{Warning: fmt.Sprintf("accepted with an answer of more than %d bytes, which was not read", longestBody)}
@@ -98,11 +98,11 @@ func unmarshalKnown(body []byte, into proto.Message) error {
 	return nil
 }
 
-func partial(message *colmetricpb.ExportMetricsServiceResponse) Answer {
+func partial(message *colmetricpb.ExportMetricsServiceResponse, secrets []string) Answer {
 	p := message.GetPartialSuccess()
 	a := Answer{Rejected: max(p.GetRejectedDataPoints(), 0)}
 	if text := p.GetErrorMessage(); text != "" {
-		a.Warning = FirstLine([]byte(text))
+		a.Warning = FirstLine([]byte(Scrub(text, secrets)))
 	}
 	return a
 }
@@ -142,18 +142,18 @@ func httpReason(status int) Reason {
 	}
 }
 
-func httpDetail(resp *http.Response, body []byte) string {
+func httpDetail(resp *http.Response, body []byte, secrets []string) string {
 	text := body
 	failure := new(statuspb.Status)
 	if decode(mediaType(resp), body, failure) == nil && failure.GetMessage() != "" {
 		text = []byte(failure.GetMessage())
 	}
 	if where := resp.Header.Get("Location"); where != "" && resp.StatusCode < 400 {
-		text = []byte("to " + where)
+		text = []byte("to " + showLocation(where))
 	}
-	detail := fmt.Sprintf("HTTP %d: %s", resp.StatusCode, FirstLine(text))
+	detail := fmt.Sprintf("HTTP %d: %s", resp.StatusCode, FirstLine([]byte(Scrub(string(text), secrets))))
 	if media := mediaType(resp); media != "" && !strings.Contains(media, "protobuf") {
-		detail += " (" + FirstLine([]byte(media)) + ")"
+		detail += " (" + FirstLine([]byte(Scrub(media, secrets))) + ")"
 	}
 	return detail
 }

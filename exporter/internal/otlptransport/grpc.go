@@ -151,7 +151,7 @@ func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req,
 	}
 	err := c.conn.invoke(metadata.NewOutgoingContext(ctx, metadata.New(c.cfg.Headers())), method, req, reply, options)
 	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
-	a := otlpanswer.FromGRPC(response, err)
+	a := otlpanswer.FromGRPC(response, err, c.cfg.secrets()...)
 	switch {
 	case status.Code(err) == codes.ResourceExhausted && sent.header.Load() && !sent.trailer.Load():
 		// The same code and text as a backend's own limit, but the answer has begun and no status of the backend's came.

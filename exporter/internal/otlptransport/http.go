@@ -153,7 +153,7 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 	defer resp.Body.Close()
 	// The transport ends a body with its context, but not that of a connection that became something else.
 	defer context.AfterFunc(ctx, func() { _ = resp.Body.Close() })()
-	a := otlpanswer.FromHTTP(resp, time.Now())
+	a := otlpanswer.FromHTTP(resp, time.Now(), c.cfg.secrets()...)
 	a.Bytes = req.ContentLength
 	return a
 }
@@ -162,6 +162,7 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 // consequence, such as a canceled dial.
 func (c *httpClient) failed(ctx context.Context, err error) otlpanswer.Answer {
 	a := otlpanswer.FromError(err)
+	a.Detail = otlpanswer.Scrub(a.Detail, c.cfg.secrets()) // net/http quotes an answer it cannot read
 	if a.Reason == otlpanswer.Network || a.Reason == otlpanswer.Canceled {
 		if cause := ctx.Err(); cause != nil {
 			a.Reason = otlpanswer.FromError(cause).Reason
