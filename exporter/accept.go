@@ -85,6 +85,23 @@ func zeroQuality(params string) bool {
 	return false
 }
 
+// codingRequest is what gzhttp sees of a request with header h. It reads the first Accept-Encoding line only, though several
+// are one list (RFC 9110, section 5.3); it does not know "*", which stands for gzip where that is not named; and it never
+// compresses the answer to a HEAD, which has to have the header of the answer to a GET.
+func codingRequest(h http.Header) *http.Request {
+	list := strings.Join(h.Values("Accept-Encoding"), ",")
+	var rest string
+	for coding := range strings.SplitSeq(list, ",") {
+		switch name, params, _ := strings.Cut(coding, ";"); strings.ToLower(strings.TrimSpace(name)) {
+		case "*":
+			rest = ",gzip;" + params
+		case "gzip":
+			return &http.Request{Method: http.MethodGet, Header: http.Header{"Accept-Encoding": {list}}}
+		}
+	}
+	return &http.Request{Method: http.MethodGet, Header: http.Header{"Accept-Encoding": {list + rest}}}
+}
+
 // verdict is what an Accept header says of a media type.
 type verdict int
 

@@ -1,9 +1,11 @@
 package exporter_test
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -130,24 +132,95 @@ func TestPullNameFilter(t *testing.T) {
 	}
 }
 
-// TestPullAnswersHEAD goes through a server, which is what leaves the body out.
+// TestPullAnswersHEAD goes through a server, which is what leaves the body out. The header is that of GET, whatever the page's
+// size and the coding.
 func TestPullAnswersHEAD(t *testing.T) {
-	server := httptest.NewServer(newPull(t, nil))
-	defer server.Close()
-	client := server.Client()
-	defer client.CloseIdleConnections()
-	for format, accept := range accepts {
-		var answers []*http.Response
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			req := must(http.NewRequestWithContext(t.Context(), method, server.URL, nil))
-			req.Header.Set("Accept", accept)
-			res := must(client.Do(req))
-			_ = res.Body.Close()
-			answers = append(answers, res)
+	small, large := newPull(t, nil), newPull(t, nil)
+	large.fill(t)
+	for size, r := range map[string]*pullRig{"small": small, "large": large} {
+		server := httptest.NewServer(r)
+		defer server.Close()
+		client := server.Client()
+		client.Transport.(*http.Transport).DisableCompression = true
+		defer client.CloseIdleConnections()
+		for format, accept := range accepts {
+			for _, coding := range []string{"", "gzip", "zstd", "br"} {
+				var answers []http.Header
+				for _, method := range []string{http.MethodGet, http.MethodHead} {
+					req := must(http.NewRequestWithContext(t.Context(), method, server.URL, nil))
+					req.Header.Set("Accept", accept)
+					req.Header.Set("Accept-Encoding", coding)
+					res := must(client.Do(req))
+					body := must(io.ReadAll(res.Body))
+					_ = res.Body.Close()
+					if res.StatusCode != http.StatusOK || (method == http.MethodHead) != (len(body) == 0) {
+						t.Errorf("%s, %s, %q: %s is answered %d with %d bytes", size, format, coding, method, res.StatusCode, len(body))
+					}
+					answers = append(answers, res.Header)
+				}
+				for _, name := range []string{"Content-Type", "Content-Encoding", "Vary"} {
+					if get, head := answers[0].Values(name), answers[1].Values(name); !slices.Equal(get, head) {
+						t.Errorf("%s, %s, %q: %s of HEAD is %q, of GET %q", size, format, coding, name, head, get)
+					}
+				}
+			}
 		}
-		get, head := answers[0], answers[1]
-		if head.StatusCode != http.StatusOK || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {
-			t.Errorf("%s: HEAD is answered %d %q, GET %d %q", format, head.StatusCode, head.Header.Get("Content-Type"), get.StatusCode, get.Header.Get("Content-Type"))
+	}
+}
+
+// TestPullNegotiatesTheCoding has lists of one line and of several, which are the same (RFC 9110, section 5.3).
+func TestPullNegotiatesTheCoding(t *testing.T) {
+	r := newPull(t, nil)
+	r.fill(t)
+	for _, test := range []struct {
+		lines []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{""}, ""},
+		{[]string{"gzip"}, "gzip"},
+		{[]string{"deflate", "gzip"}, "gzip"},
+		{[]string{"br", "", "GZIP;q=0.5"}, "gzip"},
+		{[]string{"deflate, br", "zstd"}, "zstd"},
+		{[]string{"gzip;q=0", "zstd"}, "zstd"},
+		{[]string{"gzip;q=0.1", "zstd;q=0.9"}, "zstd"},
+		{[]string{"identity;q=0", "gzip"}, "gzip"},
+		{[]string{"identity;q=0", "*"}, "gzip"},
+		{[]string{"*;q=0.1"}, "gzip"},
+		{[]string{"gzip;q=0, *"}, ""},
+		{[]string{"*;q=0"}, ""},
+		{[]string{"identity", "*;q=0"}, ""},
+		{[]string{"zstd;q=0.9", "*;q=0.1"}, "zstd"},
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		req.Header["Accept-Encoding"] = test.lines
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		if got := w.Header().Get("Content-Encoding"); w.Code != http.StatusOK || got != test.want {
+			t.Errorf("Accept-Encoding %q: %d, coding %q, want %q", test.lines, w.Code, got, test.want)
+		}
+		if !slices.Contains(w.Header().Values("Vary"), "Accept-Encoding") {
+			t.Errorf("Accept-Encoding %q: the answer does not say that it depends on that", test.lines)
+		}
+	}
+}
+
+// TestPullAnswersRequestsMadeByHand has requests as programs make them that call the handler themselves.
+func TestPullAnswersRequestsMadeByHand(t *testing.T) {
+	r := newPull(t, nil)
+	for name, test := range map[string]struct {
+		req  *http.Request
+		want int
+	}{
+		"no URL":       {&http.Request{Method: http.MethodGet, Header: http.Header{"Accept-Encoding": {"gzip"}}}, http.StatusOK},
+		"no header":    {&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/metrics"}}, http.StatusOK},
+		"HEAD":         {&http.Request{Method: http.MethodHead}, http.StatusOK},
+		"no method":    {&http.Request{}, http.StatusMethodNotAllowed},
+		"other method": {&http.Request{Method: "BREW"}, http.StatusMethodNotAllowed},
+	} {
+		w := httptest.NewRecorder()
+		if r.ServeHTTP(w, test.req); w.Code != test.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, test.want)
 		}
 	}
 }

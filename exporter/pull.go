@@ -72,7 +72,7 @@ type PullConfig struct {
 // one collection.
 type Pull struct {
 	cfg      PullConfig
-	handler  http.Handler // answer, behind the compression
+	compress func(http.Handler) http.HandlerFunc
 	encoder  *exposition.Encoder
 	gatherer *flight.Group[[]*dto.MetricFamily]
 	slots    chan struct{}
@@ -106,14 +106,13 @@ func (p *Pull) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
-	compress, err := gzhttp.NewWrapper(
+	p.compress, err = gzhttp.NewWrapper(
 		gzhttp.EnableZstd(true), gzhttp.PreferZstd(false),
 		gzhttp.ContentTypeFilter(gzhttp.CompressAllContentTypeFilter),
 	)
 	if err != nil {
 		return fmt.Errorf("pull: compression: %w", err)
 	}
-	p.handler = compress(http.HandlerFunc(p.answer))
 	return nil
 }
 
@@ -143,7 +142,8 @@ func (p *Pull) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
 	// no deadlines the server's own limits are all there is.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.timeout(r) + p.cfg.WriteGrace))
-	p.handler.ServeHTTP(w, r)
+	answer := func(w http.ResponseWriter, _ *http.Request) { p.answer(w, r) }
+	p.compress(http.HandlerFunc(answer)).ServeHTTP(w, codingRequest(r.Header))
 }
 
 // timeout is what the scraper allows, less a tenth so that the answer arrives in time.

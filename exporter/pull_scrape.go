@@ -131,6 +131,9 @@ func (p *Pull) leftOut(dropped []exposition.Dropped) {
 
 // names is promhttp's name[] filter: the families to show, nil for all.
 func names(r *http.Request) map[string]struct{} {
+	if r.URL == nil { // a request that was made by hand
+		return nil
+	}
 	list := r.URL.Query()["name[]"]
 	if len(list) == 0 {
 		return nil

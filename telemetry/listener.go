@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -24,7 +27,49 @@ const (
 type listener struct {
 	net    net.Listener
 	server *http.Server
+	silent *silentConns
 	done   chan struct{}
+}
+
+// silentConns are the connections on which no request has begun. A server's Shutdown takes them for busy during their first
+// five seconds, which is the whole deadline of many a caller.
+type silentConns struct {
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	closing bool
+}
+
+// track is the server's ConnState. A connection is active from when the whole header of a request was read.
+func (s *silentConns) track(conn net.Conn, state http.ConnState) {
+	if state == http.StateNew && !s.add(conn) {
+		_ = conn.Close()
+	}
+	if state != http.StateNew {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, conn)
+	}
+}
+
+// add reports whether conn may stay.
+func (s *silentConns) add(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.conns[conn] = struct{}{}
+	}
+	return !s.closing
+}
+
+// close closes them, and every one that is accepted later. A TLS connection may write when it is closed, so no lock is held.
+func (s *silentConns) close() {
+	s.mu.Lock()
+	s.closing = true
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
 }
 
 // openListener binds the address of cfg and serves from it. A nil handler leaves /metrics out. ready
@@ -39,7 +84,11 @@ func openListener(cfg ListenerConfig, handler http.Handler, ready func() error, 
 		return nil, fmt.Errorf("listener: OTEL_EXPORTER_PROMETHEUS_PORT=%q: cannot listen on %s: %w; a free port, or none for no listener",
 			strconv.Itoa(cmp.Or(cfg.Port, defaultListenerPort)), address, err)
 	}
-	l := &listener{net: bound, server: newListenerServer(listenerMux(handler, ready), logger), done: make(chan struct{})}
+	l := &listener{
+		net: bound, server: newListenerServer(listenerMux(handler, ready), logger),
+		silent: &silentConns{conns: make(map[net.Conn]struct{})}, done: make(chan struct{}),
+	}
+	l.server.ConnState = l.silent.track
 	go func() {
 		defer close(l.done)
 		if err := serve(bound, l.server, cfg.WebConfigFile, logger); !errors.Is(err, http.ErrServerClosed) {
@@ -98,6 +147,7 @@ func (l *listener) addr() string { return l.net.Addr().String() }
 // shutdown lets requests under way finish until ctx ends, then closes their connections. It waits for
 // the listener's goroutine, and may be called again.
 func (l *listener) shutdown(ctx context.Context) error {
+	l.silent.close()
 	err := l.server.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("listener: requests were cut off: %w", errors.Join(err, l.server.Close()))

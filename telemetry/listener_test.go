@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -249,4 +250,83 @@ func TestListenerShutdownAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestListenerShutdownWithSilentClients has clients that connected and sent no request, or not all of one's header: net/http's
+// Shutdown would wait for each of them until it is five seconds old. A scrape under way is answered to its end all the same.
+func TestListenerShutdownWithSilentClients(t *testing.T) {
+	for name, test := range map[string]struct{ config, sent string }{
+		"nothing":              {"", ""},
+		"half a header":        {"", "GET /metrics HTTP/1.1\r\nHost: x\r\n"},
+		"nothing, TLS":         {"testdata/web/good.yml", ""},
+		"half a handshake TLS": {"testdata/web/good.yml", "\x16\x03\x01\x02\x00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := startListener(t, ListenerConfig{WebConfigFile: test.config}, nil, always)
+			conn := dialListener(t, l)
+			if _, err := io.WriteString(conn, test.sent); err != nil {
+				t.Fatal(err)
+			}
+			for l.silent.count() == 0 { // it is accepted
+				runtime.Gosched()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // less than net/http's five
+			defer cancel()
+			if err := l.shutdown(ctx); err != nil {
+				t.Error(err)
+			}
+			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection is open after shutdown")
+			}
+		})
+	}
+}
+
+func TestListenerShutdownKeepsScrapesBesideSilentClients(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	l := startListener(t, ListenerConfig{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		_, _ = io.WriteString(w, "whole")
+	}), always)
+	silent := dialListener(t, l)
+	for l.silent.count() == 0 {
+		runtime.Gosched()
+	}
+	answered := make(chan string)
+	go func() {
+		_, body := ask(t, "http://"+l.addr()+"/metrics", nil, "", "")
+		answered <- body
+	}()
+	<-entered
+	stopped := make(chan error)
+	go func() { stopped <- l.shutdown(t.Context()) }()
+	if _, err := io.ReadAll(silent); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the silent connection is open while shutdown waits for a scrape")
+	}
+	close(release)
+	if body := <-answered; body != "whole" {
+		t.Errorf("the scrape under way was answered %q", body)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// dialListener connects and gives up reading after a while.
+func dialListener(t *testing.T, l *listener) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", l.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	return conn
+}
+
+func (s *silentConns) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
 }
