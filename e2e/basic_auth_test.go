@@ -7,6 +7,7 @@ import (
 	"github.com/duotel/duotel/e2e/compare"
 	"github.com/duotel/duotel/e2e/servers"
 	"github.com/duotel/duotel/e2e/service"
+	"github.com/duotel/duotel/exporter"
 )
 
 // login is what a Prometheus with a web configuration file asks for.
@@ -28,7 +29,7 @@ func TestPrometheusBasicAuth(t *testing.T) {
 
 	for _, c := range []struct {
 		name    string
-		headers map[string]string
+		headers map[string]exporter.Secret
 	}{
 		{"wrong password", basicAuth("user:wr0ng-token")},
 		{"wrong user", basicAuth("nobody:" + token)},

@@ -72,8 +72,8 @@ func (w way) configure(t *testing.T) (accept servers.CollectorConfig, push telem
 }
 
 // basicAuth is the header for user:password.
-func basicAuth(login string) map[string]string {
-	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(login))}
+func basicAuth(login string) map[string]exporter.Secret {
+	return exporter.NewSecrets(map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(login))})
 }
 
 func TestCollectorShowsWhatTheScrapeShows(t *testing.T) {
