@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -46,8 +48,21 @@ type PullConfig struct {
 	Fallback prometheus.Gatherer
 	// Namespace prefixes the names of the Source's metrics. Default: none.
 	Namespace string
+	// Unprefixed names scopes whose metrics do without the Namespace. Default: none.
+	Unprefixed func(scope string) bool
 	// Labels are added to every series. Default: none.
 	Labels map[string]string
+	// ResourceLabels names attributes of Resource that are added, as labels, to every series of the Source but target_info,
+	// which has them all. One that the Resource has not adds nothing. Default: none.
+	ResourceLabels []string
+	// WithoutScopeInfo leaves out the labels that say which scope a metric is of. Metrics that differ in nothing else are
+	// then one, and the first keeps its place. Default: they are written.
+	WithoutScopeInfo bool
+	// WithoutTargetInfo leaves out target_info. Default: it is written.
+	WithoutTargetInfo bool
+	// TranslationStrategy is how names become Prometheus's, one of those of
+	// https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/prometheus/. Default: UnderscoreEscapingWithSuffixes.
+	TranslationStrategy otlptranslator.TranslationStrategyOption
 	// Filter admits metrics to this exit. Default: all.
 	Filter Filter
 	// Authorizer decides who may scrape, and sees what. Default: everybody, everything.
@@ -102,7 +117,12 @@ func NewPull(cfg PullConfig) (*Pull, error) {
 
 // open makes the parts that can fail.
 func (p *Pull) open() (err error) {
-	p.encoder, err = exposition.New(exposition.Options{Namespace: p.cfg.Namespace, Labels: p.cfg.Labels, Filter: p.filter()})
+	p.encoder, err = exposition.New(exposition.Options{
+		Namespace: p.cfg.Namespace, Unprefixed: p.cfg.Unprefixed, Strategy: p.cfg.TranslationStrategy,
+		Labels: p.cfg.Labels, ResourceLabels: p.resourceLabels(),
+		WithoutScopeInfo: p.cfg.WithoutScopeInfo, WithoutTargetInfo: p.cfg.WithoutTargetInfo,
+		Filter: p.filter(),
+	})
 	if err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
@@ -114,6 +134,17 @@ func (p *Pull) open() (err error) {
 		return fmt.Errorf("pull: compression: %w", err)
 	}
 	return nil
+}
+
+// resourceLabels are the attributes of the resource that were asked for.
+func (p *Pull) resourceLabels() map[string]string {
+	labels := map[string]string{}
+	for _, key := range p.cfg.ResourceLabels {
+		if value, ok := p.cfg.Resource.Set().Value(attribute.Key(key)); ok {
+			labels[key] = value.String()
+		}
+	}
+	return labels
 }
 
 // filter is the encoder's form of the configured one.

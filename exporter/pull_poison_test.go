@@ -96,7 +96,7 @@ func poisons() map[string]poison {
 				must(r.meter.Int64Counter("jobs.total")).Add(t.Context(), 4)
 				must(r.meter.Int64Gauge("jobs_total")).Record(t.Context(), 5)
 			},
-			want: []string{"# TYPE jobs"}, never: []string{"jobs_total{otel_scope_name=\"app\",otel_scope_schema_url=\"\",otel_scope_version=\"\"} 5"},
+			want: []string{"# TYPE jobs"}, never: []string{"jobs_total{otel_scope_name=\"app\"} 5"},
 			dropped: map[string]int64{"": 1}, reported: []string{"left out of the scrape"},
 		},
 		"F5 collector and gatherer that panic": {
@@ -140,7 +140,7 @@ func poisons() map[string]poison {
 }
 
 // scopeLabels are what every series of the rig's meter has.
-const scopeLabels = `otel_scope_name="app",otel_scope_schema_url="",otel_scope_version=""`
+const scopeLabels = `otel_scope_name="app"`
 
 // TestPoison shows each of the rows in each format: 200, the good series there, the loser counted.
 func TestPoison(t *testing.T) {

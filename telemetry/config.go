@@ -55,9 +55,34 @@ type Config struct {
 // PullConfig says how the pull exit, /metrics, names what it shows.
 type PullConfig struct {
 	// Namespace and Subsystem prefix the names of OpenTelemetry metrics: namespace_subsystem_name
-	// (METRICS_NAMESPACE, METRICS_SUBSYSTEM). target_info and client_golang's own metrics keep theirs.
+	// (METRICS_NAMESPACE, METRICS_SUBSYSTEM). target_info, client_golang's own metrics and Duotel's keep theirs, so that one
+	// dashboard and one alert serve every service.
 	Namespace, Subsystem string
+	// TranslationStrategy is how names become Prometheus's (METRICS_TRANSLATION_STRATEGY). Default:
+	// UnderscoreEscapingWithSuffixes. It and the next three are named as in OpenTelemetry's declarative configuration
+	// (https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/prometheus/).
+	TranslationStrategy TranslationStrategy
+	// WithoutScopeInfo leaves the labels otel_scope_* out (METRICS_WITHOUT_SCOPE_INFO). Of metrics that differ in nothing
+	// else, the first is shown.
+	WithoutScopeInfo bool
+	// WithoutTargetInfo leaves target_info out (METRICS_WITHOUT_TARGET_INFO).
+	WithoutTargetInfo bool
+	// ResourceLabels are keys of resource attributes that every OpenTelemetry series has as labels
+	// (METRICS_WITH_RESOURCE_CONSTANT_LABELS).
+	ResourceLabels []string
 }
+
+// TranslationStrategy says how the names of metrics and attributes become Prometheus's.
+type TranslationStrategy string
+
+// The strategies, by the specification's names: whether characters outside the classic alphabet become underscores, and whether
+// unit and type are added to the name.
+const (
+	UnderscoreEscapingWithSuffixes    TranslationStrategy = "UnderscoreEscapingWithSuffixes"
+	UnderscoreEscapingWithoutSuffixes TranslationStrategy = "UnderscoreEscapingWithoutSuffixes"
+	NoUTF8EscapingWithSuffixes        TranslationStrategy = "NoUTF8EscapingWithSuffixes"
+	NoTranslation                     TranslationStrategy = "NoTranslation"
+)
 
 // PushConfig says where and how the push exit sends OTLP.
 type PushConfig struct {

@@ -49,6 +49,36 @@ func setInsecure(e *environment, key, value string) []problem {
 	return nil
 }
 
+// setSwitch reads a field that is true or false.
+func setSwitch(field func(*Config) *bool) setter {
+	return func(e *environment, _, value string) []problem {
+		on, problems := parseSwitch(value)
+		*field(&e.cfg) = on
+		return problems
+	}
+}
+
+// setStrategy reads a name in whatever case; the specification's have capitals.
+func setStrategy(e *environment, _, value string) []problem {
+	e.cfg.Pull.TranslationStrategy = TranslationStrategy(value)
+	for _, known := range translationStrategies {
+		if strings.EqualFold(string(known), value) {
+			e.cfg.Pull.TranslationStrategy = known
+		}
+	}
+	return nil
+}
+
+// setResourceLabels reads keys of resource attributes. A comma too many is no key.
+func setResourceLabels(e *environment, _, value string) []problem {
+	for key := range strings.SplitSeq(value, ",") {
+		if key = strings.TrimSpace(key); key != "" {
+			e.cfg.Pull.ResourceLabels = append(e.cfg.Pull.ResourceLabels, key)
+		}
+	}
+	return nil
+}
+
 // specBool reads a boolean by the specification of OpenTelemetry's environment variables: true, in any case, is true,
 // and anything else is false, with a warning.
 func (e *environment) specBool(key, value string) bool {
@@ -64,14 +94,20 @@ func (e *environment) specBool(key, value string) bool {
 
 // setEnabled reads ENABLE_METRICS, which is Duotel's own.
 func setEnabled(e *environment, _, value string) []problem {
+	on, problems := parseSwitch(value)
+	e.cfg.Disabled = e.cfg.Disabled || problems == nil && !on
+	return problems
+}
+
+// parseSwitch reads a boolean of Duotel's own variables.
+func parseSwitch(value string) (on bool, problems []problem) {
 	switch strings.ToLower(value) {
 	case "true", "1", "yes", "on":
+		return true, nil
 	case "false", "0", "no", "off":
-		e.cfg.Disabled = true
-	default:
-		return refuse("is not a boolean")
+		return false, nil
 	}
-	return nil
+	return false, refuse("is not a boolean")
 }
 
 func setMillis(field func(*Config) *duration) setter {

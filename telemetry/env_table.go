@@ -176,6 +176,27 @@ var variables = []variable{
 		set: setText(func(c *Config) *string { return &c.Pull.Subsystem }),
 	},
 	{
+		keys: []string{"METRICS_TRANSLATION_STRATEGY"}, field: "Pull.TranslationStrategy",
+		meaning: "How names become Prometheus's at the pull exit, by the specification's names.",
+		allowed: alternatives(translationStrategies), unset: string(UnderscoreEscapingWithSuffixes),
+		set: setStrategy,
+	},
+	{
+		keys: []string{"METRICS_WITHOUT_SCOPE_INFO"}, field: "Pull.WithoutScopeInfo",
+		meaning: "No `otel_scope_*` labels at the pull exit.",
+		allowed: "true or false, 1 or 0, yes or no, on or off", unset: "false", set: setSwitch(func(c *Config) *bool { return &c.Pull.WithoutScopeInfo }),
+	},
+	{
+		keys: []string{"METRICS_WITHOUT_TARGET_INFO"}, field: "Pull.WithoutTargetInfo",
+		meaning: "No `target_info` at the pull exit.",
+		allowed: "true or false, 1 or 0, yes or no, on or off", unset: "false", set: setSwitch(func(c *Config) *bool { return &c.Pull.WithoutTargetInfo }),
+	},
+	{
+		keys: []string{"METRICS_WITH_RESOURCE_CONSTANT_LABELS"}, field: "Pull.ResourceLabels",
+		meaning: "Resource attributes that are labels of every OpenTelemetry series at the pull exit.",
+		allowed: "keys of resource attributes, comma-separated: service.name,k8s.pod.name", unset: "none", set: setResourceLabels,
+	},
+	{
 		keys: []string{"METRICS_CUSTOM_LABELS"}, field: "Labels",
 		meaning: "Labels of every series at the pull exit, and resource attributes at the push exit. Percent-decoded.",
 		allowed: allowedPairs, unset: "none",

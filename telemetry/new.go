@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -151,15 +152,20 @@ func (s *SDK) openPull(_ context.Context, res *resource.Resource) error {
 	)
 	var err error
 	s.pull, err = exporter.NewPull(exporter.PullConfig{
-		Source:       s.source,
-		Resource:     res,
-		Gatherers:    s.gatherers(),
-		Fallback:     process,
-		Namespace:    s.cfg.Pull.prefix(),
-		Labels:       s.cfg.Labels,
-		Filter:       s.opts.pullFilter,
-		Authorizer:   s.opts.authorizer,
-		ErrorHandler: s.opts.errorHandler,
+		Source:              s.source,
+		Resource:            res,
+		Gatherers:           s.gatherers(),
+		Fallback:            process,
+		Namespace:           s.cfg.Pull.prefix(),
+		Unprefixed:          func(scope string) bool { return scope == selfScope },
+		Labels:              s.cfg.Labels,
+		ResourceLabels:      s.cfg.Pull.ResourceLabels,
+		WithoutScopeInfo:    s.cfg.Pull.WithoutScopeInfo,
+		WithoutTargetInfo:   s.cfg.Pull.WithoutTargetInfo,
+		TranslationStrategy: otlptranslator.TranslationStrategyOption(s.cfg.Pull.TranslationStrategy),
+		Filter:              s.opts.pullFilter,
+		Authorizer:          s.opts.authorizer,
+		ErrorHandler:        s.opts.errorHandler,
 	})
 	return err
 }

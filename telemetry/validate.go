@@ -22,6 +22,7 @@ var (
 	temporalities         = []exporter.Temporality{exporter.TemporalityCumulative, exporter.TemporalityDelta, exporter.TemporalityLowMemory}
 	histogramAggregations = []HistogramAggregation{HistogramExplicitBuckets, HistogramBase2}
 	exemplarFilters       = []ExemplarFilter{ExemplarTraceBased, ExemplarAlwaysOn, ExemplarAlwaysOff}
+	translationStrategies = []TranslationStrategy{UnderscoreEscapingWithSuffixes, UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes, NoTranslation}
 	httpNames             = []HTTPNames{HTTPNamesSemconv, HTTPNamesClassic, HTTPNamesBoth}
 	exporterNames         = []ExporterName{ExporterPrometheus, ExporterOTLP, ExporterConsole, ExporterNone}
 
@@ -150,7 +151,16 @@ func (c PushConfig) check() []problem {
 }
 
 func (c PullConfig) check() []problem {
-	return slices.Concat(checkPrefix("Pull.Namespace", c.Namespace), checkPrefix("Pull.Subsystem", c.Subsystem))
+	problems := slices.Concat(
+		checkPrefix("Pull.Namespace", c.Namespace), checkPrefix("Pull.Subsystem", c.Subsystem),
+		oneOf("Pull.TranslationStrategy", c.TranslationStrategy, translationStrategies),
+	)
+	for _, key := range c.ResourceLabels {
+		if key == "" || !utf8.ValidString(key) {
+			problems = append(problems, problem{"Pull.ResourceLabels", key, "is not the key of an attribute", "keys of resource attributes, such as service.name"})
+		}
+	}
+	return problems
 }
 
 func checkPrefix(field, value string) []problem {

@@ -81,7 +81,8 @@ func evenLongExemplars(ours, theirs *page, _ float64) error {
 		if !s.labels.Has(longExemplars) || s.exemplars == "" {
 			continue
 		}
-		if !strings.Contains(s.exemplars, `span_id="`) || strings.Contains(s.exemplars, longExemplars) {
+		// Without a span there are no ids to keep.
+		if strings.Contains(s.exemplars, `span_id="`) != strings.Contains(s.exemplars, `trace_id="`) || strings.Contains(s.exemplars, longExemplars) {
 			return fmt.Errorf("%v: its exemplar is not trace_id and span_id", s)
 		}
 		s.exemplars = ""

@@ -89,6 +89,7 @@ func (p *page) read(parser textparse.Parser, entry textparse.Entry) error {
 func (p *page) readHistogram(parser textparse.Parser) error {
 	var s sample
 	parser.Labels(&s.labels)
+	s.labels = s.labels.WithoutEmpty()
 	_, _, h, fh := parser.Histogram()
 	if h != nil {
 		if err := h.Validate(); err != nil {
@@ -115,6 +116,7 @@ func once[V any](m map[string]V, key string, v V) error {
 func series(parser textparse.Parser) sample {
 	var s sample
 	parser.Labels(&s.labels)
+	s.labels = s.labels.WithoutEmpty() // a label without a value is none
 	_, timestamp, value := parser.Series()
 	if s.value = value; math.IsNaN(value) {
 		s.value = math.NaN() // one of its bit patterns
@@ -123,7 +125,7 @@ func series(parser textparse.Parser) sample {
 		s.timestamp = fmt.Sprintf("at %d ", *timestamp)
 	}
 	for e := (exemplar.Exemplar{}); parser.Exemplar(&e); e = (exemplar.Exemplar{}) {
-		s.exemplars += fmt.Sprintf("# %s %016x(%v) %d %t", e.Labels, math.Float64bits(e.Value), e.Value, e.Ts, e.HasTs)
+		s.exemplars += fmt.Sprintf("# %s %016x(%v) %d %t", e.Labels.WithoutEmpty(), math.Float64bits(e.Value), e.Value, e.Ts, e.HasTs)
 	}
 	return s
 }
@@ -143,6 +145,9 @@ func (p *page) statements() map[string]bool {
 		all[fmt.Sprintf("type %s %s", name, kind)] = true
 	}
 	for name, help := range p.help {
+		if help == "" {
+			continue // a line that says nothing
+		}
 		all[fmt.Sprintf("help %s %q", name, help)] = true
 	}
 	for _, s := range p.samples {

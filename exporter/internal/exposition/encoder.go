@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/duotel/duotel/exporter/internal/clean"
 )
 
 // Options says how an [Encoder] names things. The zero value is the default throughout.
@@ -20,8 +22,13 @@ type Options struct {
 	// Namespace is put before the name of every OpenTelemetry metric, with an underscore between.
 	// target_info and client_golang's families keep theirs.
 	Namespace string
+	// Unprefixed says that a scope's metrics do without the namespace; nil means none do.
+	Unprefixed func(scope string) bool
 	// Labels are added to every series, target_info and client_golang's families included.
 	Labels map[string]string
+	// ResourceLabels are added to the series of OpenTelemetry metrics, but for target_info, which has them. One of Labels'
+	// names stays that of Labels.
+	ResourceLabels map[string]string
 	// Strategy translates names. Default: otlptranslator.UnderscoreEscapingWithSuffixes.
 	Strategy otlptranslator.TranslationStrategyOption
 	// WithoutScopeInfo leaves the otel_scope_* labels out. Series that differ in nothing else are
@@ -43,7 +50,9 @@ type Encoder struct {
 	namer      otlptranslator.MetricNamer
 	labelNamer otlptranslator.LabelNamer
 	unitNamer  otlptranslator.UnitNamer
+	plainNamer otlptranslator.MetricNamer // without the namespace
 	constant   []label
+	resource   []label
 	opts       Options
 	views      [4]*view
 	sessions   sync.Pool
@@ -91,6 +100,7 @@ func (e *Encoder) setNamespace() error {
 		}
 	}
 	e.namer = otlptranslator.NewMetricNamer(namespace, e.opts.Strategy)
+	e.plainNamer = otlptranslator.NewMetricNamer("", e.opts.Strategy)
 	return nil
 }
 
@@ -112,7 +122,26 @@ func (e *Encoder) setConstant() error {
 		e.constant = append(e.constant, label{name: name, value: value})
 	}
 	sortLabels(e.constant)
+	e.setResource()
 	return errors.Join(errs...)
+}
+
+// setResource makes labels of the resource's attributes by the rules for any attribute: an application does not choose
+// all of them, so none is an error.
+func (e *Encoder) setResource() {
+	for key, value := range e.opts.ResourceLabels {
+		name, err := e.labelNamer.Build(key)
+		if err != nil {
+			name = clean.Unnamed
+		}
+		if strings.HasPrefix(name, "__") {
+			name = "key" + name
+		}
+		taken := name == model.BucketLabel || name == model.QuantileLabel || slices.ContainsFunc(e.constant, func(l label) bool { return l.name == name })
+		if value, _ = repair(value); !taken && utf8.ValidString(name) {
+			e.resource = append(e.resource, label{name: name, value: value})
+		}
+	}
 }
 
 // Encode writes one answer to w: all of in, in the format f, with the final "# EOF" where the format

@@ -72,6 +72,7 @@ func (s *session) exemplarLabels(filtered []attribute.KeyValue, traceID, spanID 
 	if runes > maxExemplarRunes {
 		s.labels = s.labels[:2]
 	}
+	s.labels = slices.DeleteFunc(s.labels, func(l label) bool { return l.value == "" }) // no span, no ids
 	slices.SortFunc(s.labels, func(a, b label) int { return strings.Compare(a.name, b.name) })
 }
 

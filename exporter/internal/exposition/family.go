@@ -116,6 +116,9 @@ func newFamily(name, rawName string, k kind, help, unit string, withUnit bool) *
 
 func headerOf(name, typ, help string, openMetrics bool) string {
 	name = quoteName(name)
-	escaped := appendEscaped(nil, help, openMetrics)
-	return "# HELP " + name + " " + string(escaped) + "\n# TYPE " + name + " " + typ + "\n"
+	header := "# TYPE " + name + " " + typ + "\n"
+	if help != "" { // else the line says nothing
+		header = "# HELP " + name + " " + string(appendEscaped(nil, help, openMetrics)) + "\n" + header
+	}
+	return header
 }

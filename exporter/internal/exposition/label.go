@@ -72,9 +72,12 @@ func (v *view) attributes(dst []label, set *attribute.Set, prefix string, taken 
 
 // scopeLabels returns the labels every series of a scope carries, the constant ones included.
 func (v *view) scopeLabels(scope *instrumentation.Scope) []label {
-	labels := v.escapedConstant()
+	labels := slices.Concat(v.enc.constant, v.enc.resource)
+	for i := range labels {
+		labels[i].name = v.escapeLabel(labels[i].name)
+	}
 	if v.enc.opts.WithoutScopeInfo {
-		return labels
+		return joinLabels(labels)
 	}
 	for _, l := range [...]label{
 		{scopePrefix + "name", scope.Name}, {scopePrefix + "version", scope.Version}, {scopePrefix + "schema_url", scope.SchemaURL},
@@ -102,7 +105,8 @@ func (v *view) escapedConstant() []label {
 }
 
 // joinLabels sorts labels by name, and makes one of those that share a name: their values, sorted,
-// with semicolons between, as the specification of the translation says.
+// with semicolons between, as the specification of the translation says. A label without a value is left out: to Prometheus
+// it is the same as none, and two of every scope's three have none on most pages.
 func joinLabels(labels []label) []label {
 	sortLabels(labels)
 	kept := labels[:0]
@@ -113,7 +117,7 @@ func joinLabels(labels []label) []label {
 		}
 		kept = append(kept, l)
 	}
-	return kept
+	return slices.DeleteFunc(kept, func(l label) bool { return l.value == "" })
 }
 
 // appendLabels appends sorted labels with commas between, and no braces.

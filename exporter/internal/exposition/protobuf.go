@@ -65,7 +65,9 @@ func (k kind) message() uint64 {
 // startFamily begins the family's message.
 func (s *session) startFamily() {
 	b := appendText(s.wire.family[:0], familyName, s.fam.name)
-	b = appendText(b, familyHelp, s.fam.help)
+	if s.fam.help != "" {
+		b = appendText(b, familyHelp, s.fam.help)
+	}
 	s.wire.family = appendNumber(b, familyType, s.fam.kind.message())
 }
 

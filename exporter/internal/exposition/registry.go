@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -107,7 +108,7 @@ func (s *session) encodeRegistry(before string, in Input) {
 func (s *session) encodeRegistryFamily(rf registryFamily, in Input) {
 	help, _ := repair(rf.family.GetHelp())
 	out := &dto.MetricFamily{Name: &rf.name, Type: rf.family.Type, Unit: rf.family.Unit}
-	if rf.family.Help != nil {
+	if help != "" {
 		out.Help = &help
 	}
 	var last *dto.Metric
@@ -150,7 +151,7 @@ func (s *session) noCounter(name string) bool {
 
 // asUnknown returns a family of counters as one of unknown type, which has no _created and no exemplars.
 func asUnknown(mf *dto.MetricFamily) *dto.MetricFamily {
-	out := &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Type: dto.MetricType_UNTYPED.Enum(), Metric: make([]*dto.Metric, len(mf.Metric))}
+	out := &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Unit: mf.Unit, Type: dto.MetricType_UNTYPED.Enum(), Metric: make([]*dto.Metric, len(mf.Metric))}
 	for i, m := range mf.Metric {
 		value := m.GetCounter().GetValue()
 		out.Metric[i] = &dto.Metric{Label: m.Label, Untyped: &dto.Untyped{Value: &value}, TimestampMs: m.TimestampMs}
@@ -164,8 +165,10 @@ func (s *session) writeFamily(mf *dto.MetricFamily) {
 	case s.protobuf:
 		_, err = protodelim.MarshalTo(&s.out, mf)
 	case s.openMetrics && s.created:
+		s.unitLine(mf)
 		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, mf, expfmt.WithCreatedLines())
 	case s.openMetrics:
+		s.unitLine(mf)
 		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, mf)
 	default:
 		_, err = expfmt.MetricFamilyToText(&s.out, mf)
@@ -174,6 +177,17 @@ func (s *session) writeFamily(mf *dto.MetricFamily) {
 		s.result.drop(Dropped{Name: mf.GetName(), Reason: ReasonInvalidData}, len(mf.GetMetric()))
 	}
 	s.out.spill()
+}
+
+// unitLine writes the unit of a family, which expfmt has no line for. OpenMetrics wants the name to end with it.
+func (s *session) unitLine(mf *dto.MetricFamily) {
+	name, unit := mf.GetName(), mf.GetUnit()
+	if mf.GetType() == dto.MetricType_COUNTER {
+		name = strings.TrimSuffix(name, "_total")
+	}
+	if unit != "" && utf8.ValidString(unit) && strings.HasSuffix(name, "_"+unit) {
+		s.out.buf = append(s.out.buf, "# UNIT "+quoteName(name)+" "+string(appendEscaped(nil, unit, true))+"\n"...)
+	}
 }
 
 // sameLabels finds the duplicates of neighbours, which is where a sorted family has them.

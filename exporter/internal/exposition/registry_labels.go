@@ -38,7 +38,7 @@ func (s *session) cleanLabels(pairs []*dto.LabelPair, k kind) bool {
 	previous := ""
 	for _, p := range pairs {
 		name := p.GetName()
-		if value, bad := repair(p.GetValue()); bad || value != p.GetValue() || name <= previous {
+		if value, bad := repair(p.GetValue()); bad || value == "" || name <= previous {
 			return false
 		}
 		if strings.HasPrefix(name, "__") || k.reserved(name) || !model.LegacyValidation.IsValidLabelName(name) {

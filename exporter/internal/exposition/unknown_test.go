@@ -38,7 +38,7 @@ func TestCounterBesideItsBase(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# TYPE alloc_bytes gauge\n", "# TYPE alloc_bytes_total unknown\nalloc_bytes_total 0.0\n", "# TYPE free_bytes counter\n",
-		"# TYPE jobs gauge\n", "# TYPE jobs_total unknown\njobs_total{",
+		"# TYPE jobs gauge\n", "# TYPE jobs_total unknown\njobs_total 3",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, &text)

@@ -120,7 +120,11 @@ func (v *view) claim(p *part) *stream {
 	v.streams[p.key()] = st
 	name, _ := repair(p.metric.Name)
 	unit, _ := repair(p.metric.Unit)
-	built, err := v.enc.namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: p.kind.naming()})
+	namer := &v.enc.namer
+	if unprefixed := v.enc.opts.Unprefixed; unprefixed != nil && unprefixed(p.scope.Name) {
+		namer = &v.enc.plainNamer
+	}
+	built, err := namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: p.kind.naming()})
 	if err != nil || built == "" || !v.enc.namer.UTF8Allowed && !model.LegacyValidation.IsValidMetricName(built) {
 		st.name, st.reason = name, ReasonInvalidName
 		return st
