@@ -71,3 +71,22 @@ func TestWarningsServiceName(t *testing.T) {
 		t.Errorf("got %q", w)
 	}
 }
+
+// A socket is spoken to with TLS unless told otherwise, which is seldom meant; and xds needs an import.
+func TestF39TargetsFromTheEnvironment(t *testing.T) {
+	const protocol = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
+	cfg, err := FromEnv(env(endpointKey+"=unix:///run/otel.sock", protocol))
+	if err != nil || !strings.Contains(strings.Join(cfg.warnings(), "\n"), "OTEL_EXPORTER_OTLP_INSECURE=true") {
+		t.Errorf("got %v, warned %q", err, cfg.warnings())
+	}
+	cfg, err = FromEnv(env(endpointKey+"=unix:///run/otel.sock", protocol, "OTEL_EXPORTER_OTLP_INSECURE=true"))
+	if err != nil || strings.Contains(strings.Join(cfg.warnings(), "\n"), "socket") {
+		t.Errorf("got %v, warned %q", err, cfg.warnings())
+	}
+	if _, err = FromEnv(env(endpointKey+"=xds:///shop", protocol)); err == nil || !strings.Contains(err.Error(), `google.golang.org/grpc/xds`) {
+		t.Errorf("xds without its resolver: %v", err)
+	}
+	if _, err = FromEnv(env(endpointKey + "=unix:///run/otel.sock")); err == nil || !strings.Contains(err.Error(), "neither http nor https") {
+		t.Errorf("http/protobuf with a socket: %v", err)
+	}
+}
