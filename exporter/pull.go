@@ -75,7 +75,7 @@ type PullConfig struct {
 	// Timeout bounds a scrape that does not send X-Prometheus-Scrape-Timeout-Seconds. Default 10 s.
 	Timeout time.Duration
 	// WriteGrace is what a client has to read the answer, beyond the time of the scrape. A client that
-	// stops reading is cut off then. Default 10 s.
+	// stops reading is cut off then, or after a second where another scrape needs its place. Default 10 s.
 	WriteGrace time.Duration
 	// ErrorHandler receives what was left out of an answer, once per message. Default: none.
 	ErrorHandler func(error)
@@ -91,6 +91,7 @@ type Pull struct {
 	encoder  *exposition.Encoder
 	gatherer *flight.Group[[]*dto.MetricFamily]
 	slots    chan struct{}
+	held     heldCollections
 	closed   atomic.Bool
 	reported once
 	stats    pullStats
@@ -172,8 +173,9 @@ func (p *Pull) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// A client that stops reading must not hold a slot and a snapshot for ever. Where the writer has
 	// no deadlines the server's own limits are all there is.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.timeout(r) + p.cfg.WriteGrace))
-	answer := func(w http.ResponseWriter, _ *http.Request) { p.answer(w, r) }
+	conn := http.NewResponseController(w)
+	_ = conn.SetWriteDeadline(time.Now().Add(p.timeout(r) + p.cfg.WriteGrace))
+	answer := func(w http.ResponseWriter, _ *http.Request) { p.answer(w, r, &cutter{conn: conn}) }
 	p.compress(http.HandlerFunc(answer)).ServeHTTP(w, codingRequest(r.Header))
 }
 

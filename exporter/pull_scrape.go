@@ -15,7 +15,7 @@ import (
 )
 
 // answer is one scrape: who may see what, the collection, the format, the bytes.
-func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
+func (p *Pull) answer(w http.ResponseWriter, r *http.Request, cut *cutter) {
 	admit, ok := p.authorize(w, r)
 	if !ok {
 		return
@@ -30,12 +30,12 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request) {
 	timeout := p.timeout(r)
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	snap, families, err := p.collect(ctx)
+	snap, families, release, err := p.collect(ctx, cut)
 	if err != nil {
 		p.answerFailure(w, err, timeout)
 		return
 	}
-	defer snap.Release()
+	defer release()
 	w.Header().Set("Content-Type", string(format))
 	page := page{snap: snap, families: families, admit: admit, names: names(r)}
 	result, err := p.write(w, format, page)
@@ -78,22 +78,22 @@ func (p *Pull) write(w http.ResponseWriter, format expfmt.Format, page page) (ex
 	return p.encoder.Encode(w, how, in)
 }
 
-// collect returns what to show: the shared collection, and what the registries gathered.
-func (p *Pull) collect(ctx context.Context) (*Snapshot, []*dto.MetricFamily, error) {
+// collect returns what to show, and what gives it back: the shared collection, and what the registries gathered.
+func (p *Pull) collect(ctx context.Context, cut *cutter) (*Snapshot, []*dto.MetricFamily, func(), error) {
 	if p.closed.Load() {
-		return nil, nil, ErrShutdown
+		return nil, nil, nil, ErrShutdown
 	}
-	snap, err := p.cfg.Source.Collect(ctx)
+	// The registries first: a place is not held while one of them hangs.
+	families, done, err := p.gatherer.Do(ctx, false)
+	done() // families are not recycled
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	families, release, err := p.gatherer.Do(ctx, false)
-	release() // families are not recycled
+	snap, release, err := p.held.collect(ctx, p.cfg.Source, cut)
 	if err != nil {
-		snap.Release()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return snap, families, nil
+	return snap, families, release, nil
 }
 
 // gather is the run that concurrent scrapes share.
@@ -110,6 +110,8 @@ func (p *Pull) answerFailure(w http.ResponseWriter, err error, timeout time.Dura
 	switch {
 	case p.closed.Load(), errors.Is(err, ErrShutdown):
 		p.refuse(w, outcomeShutdown, "metrics are shut down; this process is stopping")
+	case errors.Is(err, errHeld):
+		p.refuse(w, outcomeBusy, fmt.Sprintf("clients that do not read their answers hold %d collections, which is the limit; try again later", maxHeld))
 	case errors.Is(err, context.DeadlineExceeded):
 		p.refuse(w, outcomeTimeout, fmt.Sprintf("the collection did not end within %s; a callback or a collector may be hanging", timeout))
 	case errors.Is(err, context.Canceled):

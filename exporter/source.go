@@ -68,6 +68,7 @@ type Snapshot struct {
 	data     metricdata.ResourceMetrics
 	attached [][]metricdata.ScopeMetrics // one for each attachment
 	release  func()
+	shared   *Snapshot // whose data a lent snapshot shows
 }
 
 // Release lets go of the snapshot. Call it once.
@@ -120,7 +121,7 @@ func (s *Source) share(ctx context.Context, fresh bool) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("collect: %w", err)
 	}
-	return &Snapshot{Resource: snap.Resource, Scopes: snap.Scopes, Time: snap.Time, release: release}, nil
+	return &Snapshot{Resource: snap.Resource, Scopes: snap.Scopes, Time: snap.Time, release: release, shared: snap}, nil
 }
 
 // collect is the run that callers share. The SDK returns data beside an error, and the data counts.
