@@ -157,10 +157,10 @@ func TestScrapesShareOneCollection(t *testing.T) {
 				}
 			})
 		}
-		synctest.Wait() // all of them wait for the callback
-		close(callback)
-		synctest.Wait() // and then for the collector
+		synctest.Wait() // all of them wait for the collector, since registries are gathered first
 		close(collector)
+		synctest.Wait() // and then for the callback
+		close(callback)
 		scrapers.Wait()
 		if c, g := called.Load(), gathered.Load(); c != 1 || g != 1 {
 			t.Errorf("%d scrapes at once called the callback %d times and the collector %d times, want once each", scrapes, c, g)
