@@ -80,7 +80,7 @@ func (st *stream[N]) distribution(s *series[N], old metricdata.HistogramDataPoin
 		Exemplars:    collectExemplars(old.Exemplars, s.sampler.Load()),
 	}
 	if !st.plan.buckets.noSum {
-		p.Sum = snap.sum()
+		p.Sum = snap.sum
 	}
 	if !st.plan.buckets.noMinMax && snap.measured {
 		p.Min, p.Max = metricdata.NewExtrema(snap.min), metricdata.NewExtrema(snap.max)

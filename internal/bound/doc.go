@@ -30,8 +30,10 @@
 // exemplars, start times (an instrument's, not a series'), the conversion of numbers, not-a-number in
 // a histogram. A property test runs random programs through both. What differs: points come out in
 // the order their series were first measured, and reservoirs exist only where an exemplar was offered.
-// Fractions are rounded in the order they are added up, here as there: where goroutines compete, or
-// collections come in between, the last bit of a floating-point sum is either's own.
+// A float64 sum is a float64: each measurement is rounded when it is added, in the order of the measurements
+// within a cell, and the cells are added up by the collection. The SDK (1.47) adds whole float64s up in an int64
+// and fractions apart from them: its sums differ in the last bits, and wrap around where the whole ones
+// add up to 2^63, which ours do not.
 //
 // # Contention
 //

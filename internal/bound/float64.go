@@ -38,7 +38,7 @@ type boundFloat64Counter struct {
 
 func (b *boundFloat64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.count(v)
+		s.countFloat(v)
 		return
 	}
 	b.add(ctx, v, opts)
@@ -74,7 +74,7 @@ type boundFloat64UpDownCounter struct {
 
 func (b *boundFloat64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.shift(v)
+		s.addFloat(v)
 		return
 	}
 	b.add(ctx, v, opts)
@@ -151,7 +151,7 @@ type boundFloat64Gauge struct {
 
 func (b *boundFloat64Gauge) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.whole.Store(int64(math.Float64bits(v)))
+		s.bits.Store(math.Float64bits(v))
 		return
 	}
 	b.record(ctx, v, opts)

@@ -21,17 +21,15 @@ type distribution[N number] struct {
 	lock   atomic.Uint32
 	// What follows is guarded by lock.
 	measured bool
-	// The sum is in two parts, as that of a [cell] is, so that it is rounded as the SDK rounds it.
-	whole    int64
-	fraction float64
+	sum      N
 	min, max N
 }
 
 // The types here put a series and all that its histogram needs into one allocation, for two reasons. A
 // service that has just done something else finds nothing of it in the cache, and what lies side by side
 // comes together. And what a measurement writes moves from core to core with it, so it is in a cache line of
-// its own, that of the lock, with the first three counts in it, away from what is only read: the
-// distribution's slice is the last thing in the line before. That holds for up to 19 buckets.
+// its own, that of the lock, with the first four counts in it, away from what is only read: the
+// distribution's slice is the last thing in the line before. That holds for up to 20 buckets.
 type (
 	histogramSeries[N number] struct {
 		series[N]
@@ -39,11 +37,11 @@ type (
 	}
 	smallHistogramSeries[N number] struct { // 256 bytes
 		histogramSeries[N]
-		counts [11]uint64
+		counts [12]uint64
 	}
 	commonHistogramSeries[N number] struct { // 320 bytes
 		histogramSeries[N]
-		counts [19]uint64
+		counts [20]uint64
 	}
 )
 
@@ -51,10 +49,10 @@ func newHistogramSeries[N number](b *buckets) *series[N] {
 	var s *histogramSeries[N]
 	var counts []uint64
 	switch n := len(b.bounds) + 1; {
-	case n <= 11:
+	case n <= 12:
 		one := new(smallHistogramSeries[N])
 		s, counts = &one.histogramSeries, one.counts[:n]
-	case n <= 19:
+	case n <= 20:
 		one := new(commonHistogramSeries[N])
 		s, counts = &one.histogramSeries, one.counts[:n]
 	default:
@@ -90,11 +88,7 @@ func (h *histogramData[N]) locked() *distribution[N] {
 // add adds a measurement of v, which belongs to bucket i. The caller has the lock.
 func (d *distribution[N]) add(i int, v N) {
 	d.counts[i]++
-	if whole := int64(v); N(whole) == v {
-		d.whole += whole
-	} else {
-		d.fraction += float64(v)
-	}
+	d.sum += v
 	if !d.measured {
 		d.measured, d.min, d.max = true, v, v
 	} else if v < d.min {
@@ -165,14 +159,11 @@ func newPadded[N number](buckets int) *distribution[N] {
 // snapshot is what a collection sees of one histogram series.
 type snapshot[N number] struct {
 	measured bool
-	whole    int64
-	fraction float64
+	sum      N
 	min, max N
 	count    uint64
 	counts   []uint64
 }
-
-func (s *snapshot[N]) sum() N { return N(s.fraction) + N(s.whole) }
 
 // read adds everything recorded so far to into, whose counts have the length of the buckets. Each
 // measurement is in one distribution and is seen wholly or not at all.
@@ -198,7 +189,7 @@ func (d *distribution[N]) read(into *snapshot[N]) {
 	for i, n := range d.counts {
 		into.counts[i] += n
 	}
-	into.whole, into.fraction = into.whole+d.whole, into.fraction+d.fraction
+	into.sum += d.sum
 	if d.measured {
 		into.widen(d.min, d.max)
 	}

@@ -53,7 +53,7 @@ func TestSpecialFloats(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for name, values := range map[string][]float64{
 		"nan first": {nan, 1, 5}, "nan later": {1, nan, 5}, "nan alone": {nan}, "inf": {inf, 1}, "minus inf": {-inf, 2},
-		"large": {math.MaxFloat64, .5}, "two to the 63": {1 << 63, -1 << 63, .25}, "negative zero": {math.Copysign(0, -1)},
+		"large": {math.MaxFloat64, .5}, "two to the 63": {1 << 63, .25}, "negative zero": {math.Copysign(0, -1)},
 	} {
 		for _, k := range instruments[4:] {
 			t.Run(name+"/"+k.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ type boundInt64Counter struct {
 
 func (b *boundInt64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.countWhole(v)
+		s.countInt(v)
 		return
 	}
 	b.add(ctx, v, opts)
@@ -71,7 +71,7 @@ type boundInt64UpDownCounter struct {
 
 func (b *boundInt64UpDownCounter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.whole.Add(v)
+		s.bits.Add(uint64(v))
 		return
 	}
 	b.add(ctx, v, opts)
@@ -148,7 +148,7 @@ type boundInt64Gauge struct {
 
 func (b *boundInt64Gauge) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
 	if s := b.quick.Load(); s != nil && len(opts) == 0 {
-		s.whole.Store(v)
+		s.bits.Store(uint64(v))
 		return
 	}
 	b.record(ctx, v, opts)

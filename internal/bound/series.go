@@ -18,32 +18,38 @@ type series[N number] struct {
 	hist    *histogramData[N]
 	spread  atomic.Pointer[spread]
 	cell
+	_ [8]byte // what a histogram puts behind the series is laid out for 64 bytes
 }
 
-// cell is a sum in two parts, so that adding a whole number is one instruction whatever N is. A last
-// value is kept, as its bits, in whole.
+// cell is a sum, or a last value: the bits of an int64, or of a float64 where N is that. A float64 is never kept
+// as an integer, not even a whole one: there are whole ones, and sums of them, that no int64 holds.
 type cell struct {
-	whole    atomic.Int64
-	fraction atomic.Uint64
-}
-
-// countWhole is count for whole numbers. That the sum is another one right after the addition is the sign
-// of a collision: it costs less than finding out by failing, with compare and swap.
-func (s *series[N]) countWhole(n int64) {
-	c, sp := s.own()
-	if sum := c.whole.Add(n); sum != c.whole.Load() {
-		s.missed(sp)
-	}
+	bits atomic.Uint64
 }
 
 // count adds v to a sum that only grows.
 func (s *series[N]) count(v N) {
-	if i := int64(v); N(i) == v {
-		s.countWhole(i)
-		return
+	switch v := any(v).(type) {
+	case int64:
+		s.countInt(v)
+	case float64:
+		s.countFloat(v)
 	}
+}
+
+// countInt is count where N is int64. That the sum is another one right after the addition is the sign of a
+// collision: it costs less than finding out by failing, with compare and swap.
+func (s *series[N]) countInt(n int64) {
 	c, sp := s.own()
-	if !c.addFraction(float64(v)) {
+	if sum := c.bits.Add(uint64(n)); sum != c.bits.Load() {
+		s.missed(sp)
+	}
+}
+
+// countFloat is count where N is float64.
+func (s *series[N]) countFloat(v float64) {
+	c, sp := s.own()
+	if !c.addFloat(v) {
 		s.missed(sp)
 	}
 }
@@ -60,23 +66,24 @@ func (s *series[N]) own() (*cell, *spread) {
 // shift adds v to a sum that also shrinks. Such a sum keeps to one cell: a collection that read +1 too late
 // in one cell and -1 in time in another would show fewer than none.
 func (s *series[N]) shift(v N) {
-	if i := int64(v); N(i) == v {
-		s.whole.Add(i)
-	} else {
-		s.addFraction(float64(v))
+	switch v := any(v).(type) {
+	case int64:
+		s.bits.Add(uint64(v))
+	case float64:
+		s.addFloat(v)
 	}
 }
 
 // set keeps v as the last value.
 func (s *series[N]) set(v N) {
-	s.whole.Store(bitsOf(v))
+	s.bits.Store(bitsOf(v))
 }
 
-// addFraction adds v and tells whether that went without colliding with another goroutine.
-func (c *cell) addFraction(v float64) bool {
+// addFloat adds v and tells whether that went without colliding with another goroutine.
+func (c *cell) addFloat(v float64) bool {
 	for first := true; ; first = false {
-		old := c.fraction.Load()
-		if c.fraction.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
+		old := c.bits.Load()
+		if c.bits.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
 			return first
 		}
 	}
@@ -85,36 +92,30 @@ func (c *cell) addFraction(v float64) bool {
 // total returns the sum. Every part of it is read once, and no part of a growing sum shrinks, so one
 // collection never shows less than the one before.
 func (s *series[N]) total() N {
-	whole, fraction := s.load()
+	sum := s.last()
 	if sp := s.spread.Load(); sp != nil {
 		for i := range sp.cells {
-			w, f := sp.cells[i].load()
-			whole, fraction = whole+w, fraction+f
+			sum += ofBits[N](sp.cells[i].bits.Load())
 		}
 		sp.misses.Store(0)
 	}
-	return N(fraction) + N(whole)
-}
-
-func (c *cell) load() (whole int64, fraction float64) {
-	fraction = math.Float64frombits(c.fraction.Load())
-	return c.whole.Load(), fraction
+	return sum
 }
 
 // last returns the last value set.
-func (s *series[N]) last() N { return ofBits[N](s.whole.Load()) }
+func (s *series[N]) last() N { return ofBits[N](s.bits.Load()) }
 
 // bitsOf and ofBits carry a number of either type in a word.
-func bitsOf[N number](v N) int64 {
+func bitsOf[N number](v N) uint64 {
 	if f, ok := any(v).(float64); ok {
-		return int64(math.Float64bits(f))
+		return math.Float64bits(f)
 	}
-	return int64(v)
+	return uint64(v)
 }
 
-func ofBits[N number](bits int64) N {
+func ofBits[N number](bits uint64) N {
 	if _, ok := any(N(0)).(float64); ok {
-		return N(math.Float64frombits(uint64(bits)))
+		return N(math.Float64frombits(bits))
 	}
-	return N(bits)
+	return N(int64(bits))
 }

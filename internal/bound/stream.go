@@ -122,7 +122,7 @@ func (st *stream[N]) newSeries(v N) *series[N] {
 	s := new(series[N])
 	if st.plan.mode == lastValue {
 		// A collection may see the series before v is set, and zero was never measured.
-		s.whole.Store(bitsOf(v))
+		s.bits.Store(bitsOf(v))
 	}
 	return s
 }

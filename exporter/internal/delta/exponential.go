@@ -62,7 +62,7 @@ func (exponentials[N]) difference(later, earlier *exponential[N]) exponential[N]
 	by := earlier.scale - later.scale
 	d.count -= earlier.count
 	d.zeros -= earlier.zeros
-	d.sum -= earlier.sum
+	d.sum = minus(later.sum, earlier.sum)
 	d.positive = later.positive.minus(earlier.positive.coarser(by))
 	d.negative = later.negative.minus(earlier.negative.coarser(by))
 	return d

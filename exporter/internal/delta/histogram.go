@@ -62,7 +62,7 @@ func covers(later, earlier []uint64) bool {
 
 func (histograms[N]) difference(later, earlier *histogram[N]) histogram[N] {
 	d := histogram[N]{
-		count: later.count - earlier.count, sum: later.sum - earlier.sum, bounds: later.bounds,
+		count: later.count - earlier.count, sum: minus(later.sum, earlier.sum), bounds: later.bounds,
 		buckets: slices.Clone(later.buckets),
 		min:     moved(later.min, earlier.min, earlier.count), max: moved(later.max, earlier.max, earlier.count),
 	}

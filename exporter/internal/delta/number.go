@@ -31,7 +31,16 @@ func (numbers[N]) follows(p *metricdata.DataPoint[N], before *number[N]) bool {
 }
 
 func (numbers[N]) difference(later, earlier *number[N]) number[N] {
-	return number[N]{later.value - earlier.value}
+	return number[N]{minus(later.value, earlier.value)}
+}
+
+// minus returns what a cumulative sum grew by. One that is infinite, or not a number, stays that: such a sum grew
+// by nothing. Inf minus Inf is not a number, and would make the sum at the backend not a number either.
+func minus[N int64 | float64](later, earlier N) N {
+	if later == earlier || later != later && earlier != earlier {
+		return 0
+	}
+	return later - earlier
 }
 
 func (numbers[N]) sum(a, b *number[N]) (number[N], bool) { return number[N]{a.value + b.value}, true }
