@@ -73,7 +73,7 @@ func writeFailure(err error, protoMajor int) ending {
 		return endedByTimeout
 	case errors.Is(cause, net.ErrClosed) && protoMajor == 1: // by Server.Close; over HTTP/2 also when the client has left
 		return endedByStatus
-	case op != "" && op != opReadFrom:
+	case (op != "" && op != opReadFrom) || errors.Is(cause, net.ErrClosed):
 		return endedByClient
 	case errors.Is(cause, errReset) || errors.Is(cause, errPipe) || errors.Is(cause, io.ErrClosedPipe):
 		return endedByClient

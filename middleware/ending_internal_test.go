@@ -29,6 +29,8 @@ func TestWriteFailure(t *testing.T) {
 		{"a pipe in memory", io.ErrClosedPipe, 1, endedByClient},
 		{"a stream that was reset", errors.New(http2StreamClosed), 2, endedByClient},
 		{"closed, HTTP/2", operation("write", net.ErrClosed), 2, endedByClient},
+		{"closed, HTTP/2 over TLS", net.ErrClosed, 2, endedByClient}, // by crypto/tls, which names no operation
+		{"closed by the server, TLS", net.ErrClosed, 1, endedByStatus},
 		{"closed by the server", operation("write", net.ErrClosed), 1, endedByStatus},
 		{"deadline of the server", operation("write", os.ErrDeadlineExceeded), 1, endedByTimeout},
 		{"deadline of the stream", os.ErrDeadlineExceeded, 2, endedByTimeout},
