@@ -104,7 +104,7 @@ func startSick(t *testing.T) *service.Service {
 	}))
 	s.Record(t.Context(), 100)
 	backend.Script(telemetrytest.PartialSuccess(3, "too old"))
-	_ = s.Flush(t.Context()) // an error or not: some points were accepted
+	_ = s.Flush(t.Context())                                              // an error or not: some points were accepted
 	backend.Default(telemetrytest.Status(http.StatusInternalServerError)) // to the parts of a divided request too
 	for range 5 {
 		if err := s.Flush(t.Context()); err == nil {
