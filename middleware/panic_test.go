@@ -21,13 +21,16 @@ func (l lines) Write(p []byte) (int, error) {
 // deepInTheHandler is what has to be in the stack that the server prints.
 func deepInTheHandler(v any) { panic(v) }
 
+// count panics when it is given no map.
+func count(m map[int]int) { m[0]++ }
+
 // TestPanicKeepsItsStack wants the server's log to show where a handler panicked, and to say nothing of an abort.
 func TestPanicKeepsItsStack(t *testing.T) {
 	overChains(t, "", func(t *testing.T, proto protocol, opts []middleware.Option) {
 		text := make(lines, 3)
 		mux := http.NewServeMux()
 		mux.HandleFunc("/panics", func(http.ResponseWriter, *http.Request) { deepInTheHandler("as planned") })
-		mux.HandleFunc("/nil", func(http.ResponseWriter, *http.Request) { var m map[int]int; m[0]++ })
+		mux.HandleFunc("/nil", func(http.ResponseWriter, *http.Request) { count(nil) })
 		mux.HandleFunc("/aborts", func(http.ResponseWriter, *http.Request) { deepInTheHandler(http.ErrAbortHandler) })
 		s := serve(t, proto, newMiddleware(t, newMeters(t), opts...).Handler(mux), func(c *http.Server) { c.ErrorLog = log.New(text, "", 0) })
 		fetch(t, s, http.MethodGet, "/aborts", nil)
