@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/duotel/duotel/exporter/internal/flight"
+	"github.com/duotel/duotel/internal/report"
 )
 
 // bridge brings client_golang registries to the push exit through contrib's Prometheus bridge.
@@ -23,7 +24,7 @@ import (
 type bridge struct {
 	gatherers prometheus.Gatherers
 	handle    func(error)
-	reported  once
+	told      *report.Rounds
 	group     *flight.Group[bridged]
 }
 
@@ -40,11 +41,11 @@ func (l leftOut) Error() string   { return errors.Join(l...).Error() }
 func (l leftOut) Unwrap() []error { return l }
 
 // NewBridge returns a producer of the metrics of gatherers, for [PushConfig] and [NewConsole]. What filter
-// does not admit stays behind. Errors of gatherers go to handle, which may be nil, once per message. What a
+// does not admit stays behind. Errors of gatherers go to handle, which may be nil, each when it begins. What a
 // gathering left out is also the error that Produce returns beside the rest; the push exit counts each in
 // [PushStats].CollectErrors, every time.
 func NewBridge(gatherers []prometheus.Gatherer, filter Filter, handle func(error)) sdkmetric.Producer {
-	b := &bridge{gatherers: tolerantAll(gatherers, filter), handle: handle}
+	b := &bridge{gatherers: tolerantAll(gatherers, filter), handle: handle, told: report.NewRounds(handle)}
 	b.group = flight.New(b.gather, nil, defaultCollectTimeout)
 	return b
 }
@@ -75,18 +76,17 @@ func (b *bridge) gather(ctx context.Context) (bridged, error) {
 	for _, what := range reg.omitted {
 		got.omitted = append(got.omitted, b.report(what))
 	}
+	b.told.End()
 	return got, err
 }
 
-// report tells the handler, once.
+// report tells the handler, when it begins.
 func (b *bridge) report(what string) error {
 	err := fmt.Errorf("left out of the push: %s", what)
 	if b.handle == nil {
 		return err
 	}
-	if b.reported.first(what) {
-		b.handle(fmt.Errorf("push: %w", err))
-	}
+	b.told.Failed(what, fmt.Errorf("push: %w", err))
 	return toldError{err}
 }
 

@@ -11,6 +11,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/duotel/duotel/internal/report"
 )
 
 // Console is the exit for looking at metrics without a backend: JSON to a writer at an interval.
@@ -28,13 +30,14 @@ func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Produ
 		sdkmetric.WithInterval(orDefault(interval, time.Minute)),
 		sdkmetric.WithTimeout(orDefault(timeout, 30*time.Second)),
 	}
-	report := func(err error) {
-		if handle != nil && !errors.As(err, new(toldError)) {
-			handle(err)
+	limited := report.Limit(handle)
+	told := func(err error) {
+		if !errors.As(err, new(toldError)) {
+			limited.Handle(err)
 		}
 	}
 	for _, p := range producers {
-		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, report)))
+		opts = append(opts, sdkmetric.WithProducer(newPushProducer(p, told)))
 	}
 	reader := sdkmetric.NewPeriodicReader(withResource{exp, res}, opts...)
 	return &Console{sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))}, nil

@@ -20,6 +20,7 @@ import (
 
 	"github.com/duotel/duotel/exporter/internal/exposition"
 	"github.com/duotel/duotel/exporter/internal/flight"
+	"github.com/duotel/duotel/internal/report"
 )
 
 // Defaults of [PullConfig].
@@ -77,7 +78,9 @@ type PullConfig struct {
 	// WriteGrace is what a client has to read the answer, beyond the time of the scrape. A client that
 	// stops reading is cut off then, or after a second where another scrape needs its place. Default 10 s.
 	WriteGrace time.Duration
-	// ErrorHandler receives what was left out of an answer, once per message. Default: none.
+	// ErrorHandler receives what was left out of an answer, when that begins and not with every scrape. At most 64
+	// messages come at once and then one every 10 s, with the number of those kept back. It must be safe for concurrent
+	// use. Default: none.
 	ErrorHandler func(error)
 }
 
@@ -93,7 +96,8 @@ type Pull struct {
 	slots    chan struct{}
 	held     heldCollections
 	closed   atomic.Bool
-	reported once
+	gathers  *report.Rounds // what the registries could not give
+	scrapes  *report.Rounds // what else an answer lacks
 	stats    pullStats
 }
 
@@ -111,7 +115,11 @@ func NewPull(cfg PullConfig) (*Pull, error) {
 	if cfg.Fallback != nil {
 		cfg.Fallback = tolerant{cfg.Fallback, cfg.Filter}
 	}
-	p := &Pull{cfg: cfg, slots: make(chan struct{}, cfg.MaxInFlight)}
+	p := &Pull{
+		cfg:     cfg,
+		slots:   make(chan struct{}, cfg.MaxInFlight),
+		gathers: report.NewRounds(cfg.ErrorHandler), scrapes: report.NewRounds(cfg.ErrorHandler),
+	}
 	p.gatherer = flight.New(p.gather, nil, cfg.Timeout)
 	return p, p.open()
 }
@@ -193,13 +201,6 @@ func (p *Pull) timeout(r *http.Request) time.Duration {
 func (p *Pull) refuse(w http.ResponseWriter, outcome outcomeKind, why string) {
 	p.stats.scraped(outcome)
 	http.Error(w, why, http.StatusServiceUnavailable)
-}
-
-// report hands each message to the error handler once.
-func (p *Pull) report(message string) {
-	if p.cfg.ErrorHandler != nil && p.reported.first(message) {
-		p.cfg.ErrorHandler(errors.New("pull: " + message))
-	}
 }
 
 // Shutdown makes every later scrape answer 503, and waits until ctx ends for the gathering in

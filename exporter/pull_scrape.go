@@ -39,7 +39,7 @@ func (p *Pull) answer(w http.ResponseWriter, r *http.Request, cut *cutter) {
 	w.Header().Set("Content-Type", string(format))
 	page := page{snap: snap, families: families, admit: admit, names: names(r)}
 	result, err := p.write(w, format, page)
-	p.leftOut(result.Dropped)
+	p.leftOut(result.Dropped, err == nil && page.admit == nil && page.names == nil)
 	if err != nil {
 		p.stats.scraped(outcomeClient)
 		return
@@ -101,8 +101,9 @@ func (p *Pull) gather(context.Context) ([]*dto.MetricFamily, error) {
 	families, err := merge(p.cfg.Gatherers, p.cfg.Fallback)
 	for _, message := range omissions(err) {
 		p.stats.drop(string(dropGather), 1)
-		p.report("left out of the scrape: " + message)
+		p.gathers.Failed(message, errors.New("pull: left out of the scrape: "+message))
 	}
+	p.gathers.End()
 	return families, nil
 }
 
@@ -118,16 +119,23 @@ func (p *Pull) answerFailure(w http.ResponseWriter, err error, timeout time.Dura
 		p.refuse(w, outcomeClient, "the scraper went away")
 	default:
 		line, _, _ := strings.Cut(err.Error(), "\n") // a stack differs each time
-		p.report(line)
+		p.scrapes.Failed(line, errors.New("pull: "+line))
+		p.scrapes.End()
 		p.refuse(w, outcomeError, "the collection failed; the service's log says why")
 	}
 }
 
-// leftOut counts what the encoder kept out and reports each metric once.
-func (p *Pull) leftOut(dropped []exposition.Dropped) {
+// leftOut counts what the encoder kept out, and reports each metric when that begins.
+//
+// One that is not in a whole answer is over. An answer of a part says nothing of the rest.
+func (p *Pull) leftOut(dropped []exposition.Dropped, whole bool) {
 	for _, d := range dropped {
 		p.stats.drop(string(d.Reason), int64(d.Series))
-		p.report(fmt.Sprintf("left out of the scrape: %s: metric %q of scope %q, shown as %s", d.Reason, d.Metric, d.Scope, d.Name))
+		err := fmt.Errorf("pull: left out of the scrape: %s: metric %q of scope %q, shown as %s", d.Reason, d.Metric, d.Scope, d.Name)
+		p.scrapes.Failed(err.Error(), err)
+	}
+	if whole {
+		p.scrapes.End()
 	}
 }
 

@@ -46,6 +46,7 @@ func (e *pushExporter) load(scopes []metricdata.ScopeMetrics) *cargo {
 	c.scopes, c.points = clean, batch.Count(clean)
 	c.aside = e.aside.in(clean)
 	e.stats.repaired(repaired)
+	e.stats.failures.End() // the round of a push lasts from here to the next collection's end
 	return c
 }
 

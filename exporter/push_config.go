@@ -84,7 +84,9 @@ type PushConfig struct {
 	Producers []sdkmetric.Producer
 	// Logger gets one line per change of state. Default: [slog.Default].
 	Logger *slog.Logger
-	// ErrorHandler gets each distinct error of a producer, the first time. Default: the Logger, at Warn.
+	// ErrorHandler gets an error of a producer when it begins, and not with every push that has it. At most 64 errors come at
+	// once and then one every 10 s, with the number of those kept back. It must be safe for concurrent use. Default: the
+	// Logger, at Warn.
 	ErrorHandler func(error)
 }
 

@@ -7,36 +7,47 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
 	"github.com/duotel/duotel/exporter/internal/spool"
+	"github.com/duotel/duotel/internal/report"
 )
 
 // pushStats keeps a PushStats and tells the log when the state changes.
 type pushStats struct {
 	logger   *slog.Logger
-	handle   func(error)
-	reported once
+	failures *report.Rounds // of collecting and keeping, by push
 	spool    *spool.Spool
 
 	mu    sync.Mutex
 	stats PushStats
 	since time.Time // of the state
 	due   int64     // points of the latest push that were not accepted
+
+	repairing bool // the latest push had something to repair
 }
 
 func newPushStats(cfg PushConfig, endpoint *url.URL, kept *spool.Spool) *pushStats {
 	return &pushStats{
-		spool:  kept,
-		logger: cfg.Logger,
-		handle: cfg.ErrorHandler,
-		since:  time.Now(),
+		spool:    kept,
+		logger:   cfg.Logger,
+		failures: report.NewRounds(cfg.told()),
+		since:    time.Now(),
 		stats: PushStats{
 			State: PushStarting, Endpoint: showURL(endpoint), Failures: map[string]int64{},
 		},
 	}
+}
+
+// told is who hears of failures.
+func (c PushConfig) told() func(error) {
+	if c.ErrorHandler != nil {
+		return func(err error) { c.ErrorHandler(fmt.Errorf("push: %w", err)) }
+	}
+	return func(err error) { c.Logger.Warn("push: a part of the metrics was left out", "error", err) }
 }
 
 func (s *pushStats) snapshot() PushStats {
@@ -61,19 +72,16 @@ func (s *pushStats) read() PushStats {
 	return out
 }
 
-// collectFailed counts every error of a producer and reports each distinct one once.
+// collectFailed counts every error of a producer, and reports each when it begins: not while every push has it.
 func (s *pushStats) collectFailed(err error) {
 	s.mu.Lock()
 	s.stats.CollectErrors++
 	s.mu.Unlock()
-	if errors.As(err, new(toldError)) || !s.reported.first(err.Error()) {
+	if errors.As(err, new(toldError)) {
 		return
 	}
-	if s.handle != nil {
-		s.handle(fmt.Errorf("push: %w", err))
-		return
-	}
-	s.logger.Warn("push: a part of the metrics was left out", "error", err)
+	line, _, _ := strings.Cut(err.Error(), "\n") // a stack differs each time
+	s.failures.Failed(line, err)
 }
 
 func (s *pushStats) differenced(lost, duplicates int) {
@@ -95,13 +103,12 @@ func (s *pushStats) setAside(what string, answer otlpanswer.Answer) {
 }
 
 func (s *pushStats) repaired(n int) {
-	if n == 0 {
-		return
-	}
 	s.mu.Lock()
 	s.stats.Repaired += int64(n)
+	begins := n > 0 && !s.repairing
+	s.repairing = n > 0
 	s.mu.Unlock()
-	if s.reported.first("repaired") {
+	if begins {
 		s.logger.Warn("push: metrics that a backend would refuse were repaired: invalid UTF-8, keys that no label can be made of, scales below -4", "count", n)
 	}
 }
