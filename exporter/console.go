@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
@@ -12,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"github.com/duotel/duotel/internal/given"
 	"github.com/duotel/duotel/internal/report"
 )
 
@@ -22,6 +24,12 @@ type Console struct{ provider *sdkmetric.MeterProvider }
 // 60 s and 30 s. handle, which may be nil, gets the errors of producers, whose other data is written all the
 // same.
 func NewConsole(w io.Writer, res *resource.Resource, producers []sdkmetric.Producer, interval, timeout time.Duration, handle func(error)) (*Console, error) {
+	if given.Nothing(w) {
+		return nil, errors.New("console: the writer is nil; it is required")
+	}
+	if i := slices.IndexFunc(producers, func(p sdkmetric.Producer) bool { return given.Nothing(p) }); i >= 0 {
+		return nil, fmt.Errorf("console: producers[%d] is nil; every element must be a producer", i)
+	}
 	exp, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)

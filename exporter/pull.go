@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/duotel/duotel/exporter/internal/exposition"
 	"github.com/duotel/duotel/exporter/internal/flight"
+	"github.com/duotel/duotel/internal/given"
 	"github.com/duotel/duotel/internal/report"
 )
 
@@ -105,6 +107,12 @@ type Pull struct {
 func NewPull(cfg PullConfig) (*Pull, error) {
 	if cfg.Source == nil {
 		return nil, errors.New("pull: Source is nil; it is required")
+	}
+	if i := slices.IndexFunc(cfg.Gatherers, func(g prometheus.Gatherer) bool { return given.Nothing(g) }); i >= 0 {
+		return nil, fmt.Errorf("pull: Gatherers[%d] is nil; every element must be a registry", i)
+	}
+	if cfg.Fallback != nil && given.Nothing(cfg.Fallback) {
+		return nil, errors.New("pull: Fallback is a nil pointer; a registry, or nothing")
 	}
 	if cfg.MaxInFlight <= 0 {
 		cfg.MaxInFlight = DefaultMaxInFlight

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/duotel/duotel/exporter/internal/spool"
+	"github.com/duotel/duotel/internal/given"
 )
 
 // Defaults of [PushConfig], from the OpenTelemetry specification's environment variables.
@@ -118,6 +119,11 @@ func (c PushConfig) withDefaults() PushConfig {
 func (c PushConfig) validate() error {
 	_, err := c.endpointURL()
 	errs := []error{err}
+	for i, p := range c.Producers {
+		if given.Nothing(p) {
+			errs = append(errs, fmt.Errorf("push: Producers[%d]=\"<nil>\": is nil; every element must be a producer", i))
+		}
+	}
 	errs = append(errs,
 		oneOf("Protocol", c.Protocol, "", ProtocolHTTPProtobuf, ProtocolGRPC),
 		oneOf("Compression", c.Compression, "", CompressionNone, CompressionGzip),

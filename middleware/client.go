@@ -28,6 +28,8 @@ type client struct {
 	template  func(*http.Request) string
 	templates cache[string, string]
 
+	templateFailures recurring
+
 	series cache[clientKey, *clientSeries]
 	levels cache[target, *levelOf]
 }
@@ -48,6 +50,8 @@ func newClient(c *config) (*client, error) {
 		methods:      newMethods(c.methods),
 		own:          newOwnAttributes(c, clientLabelerKey),
 		template:     c.urlTemplate,
+
+		templateFailures: recurring{handle: c.errorHandler},
 	}, errors.Join(b.errs...)
 }
 

@@ -13,10 +13,13 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/duotel/duotel/internal/given"
 )
 
 // Option changes one default of [New] or [NewTransport]. What an option was given is judged by those
-// two, together with all other options; an option itself cannot fail. Nil providers are ignored.
+// two, together with all other options; an option itself cannot fail. An option that takes something live and is given nil is an
+// error of theirs that names it, and so is a nil Option: to leave something at its default, leave the option out.
 type Option func(*config)
 
 type config struct {
@@ -36,12 +39,24 @@ type config struct {
 	streams        map[string]bool // by route: always, or never
 	contested      []string        // routes that were given as both
 	urlTemplate    func(*http.Request) string
+	errorHandler   func(error)
+
+	nothing []string // options that were given nil
+}
+
+// given reports whether v is not nil, and takes note of the option if it is.
+func (c *config) given(option string, v any) bool {
+	if given.Nothing(v) {
+		c.nothing = append(c.nothing, option)
+		return false
+	}
+	return true
 }
 
 // WithMeterProvider sets where the instruments are created. Default: [otel.GetMeterProvider].
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(c *config) {
-		if p != nil {
+		if c.given("WithMeterProvider", p) {
 			c.meters = p
 		}
 	}
@@ -50,13 +65,21 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 // WithTracerProvider puts otelhttp in the chain, for spans and context propagation, with its meter
 // switched off. A span's name is the method and the route. Default: none, and no otelhttp.
 func WithTracerProvider(p trace.TracerProvider) Option {
-	return func(c *config) { c.tracers = p }
+	return func(c *config) {
+		if c.given("WithTracerProvider", p) {
+			c.tracers = p
+		}
+	}
 }
 
 // WithPropagators sets how span contexts travel in headers. It matters only together with
 // [WithTracerProvider]. Default: [otel.GetTextMapPropagator].
 func WithPropagators(p propagation.TextMapPropagator) Option {
-	return func(c *config) { c.propagators = p }
+	return func(c *config) {
+		if c.given("WithPropagators", p) {
+			c.propagators = p
+		}
+	}
 }
 
 // WithExcluded leaves out of the metrics every request whose route or path matches one of the
@@ -76,7 +99,21 @@ func WithExcludedPaths(paths ...string) Option {
 // request was copied on the way to it. It is asked only for requests whose route is not known
 // otherwise. See also [Routes], which costs less.
 func WithMux(mux *http.ServeMux) Option {
-	return func(c *config) { c.mux = mux }
+	return func(c *config) {
+		if c.given("WithMux", mux) {
+			c.mux = mux
+		}
+	}
+}
+
+// WithErrorHandler sets who is told of run-time failures that have no caller: a function of an option that panics, a measurement that
+// was lost. Each is told of when it begins, which is after a minute without it. f must be safe for concurrent use. Default: [otel.Handle].
+func WithErrorHandler(f func(error)) Option {
+	return func(c *config) {
+		if c.given("WithErrorHandler", f) {
+			c.errorHandler = f
+		}
+	}
 }
 
 // DefaultDurationBuckets returns the upper bounds, in seconds, of the request duration's buckets unless
@@ -142,14 +179,15 @@ func checkMethods(known []string) error {
 func newConfig(opts []Option) (*config, error) {
 	c := &config{
 		meters:          otel.GetMeterProvider(),
+		errorHandler:    otel.Handle,
 		excludedPaths:   DefaultExcludedPaths(),
 		methods:         DefaultKnownMethods(),
 		durationBuckets: DefaultDurationBuckets(),
 		attributeLimit:  defaultAttributeLimit,
 		sizeBuckets:     []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8},
 	}
-	for _, o := range opts {
-		if o != nil {
+	for i, o := range opts {
+		if c.given(fmt.Sprintf("option %d", i+1), o) {
 			o(c)
 		}
 	}
@@ -162,6 +200,9 @@ func (c *config) validate() error {
 		checkBounds("WithSizeBuckets", c.sizeBuckets),
 		checkMethods(c.methods),
 		c.checkOwn(),
+	}
+	for _, option := range c.nothing {
+		errs = append(errs, fmt.Errorf("middleware: %s=\"<nil>\": is nil; leave the option out for its default", option))
 	}
 	if slices.Contains(c.excluded, nil) {
 		errs = append(errs, errors.New(`middleware: WithExcluded="<nil>": not an expression; every argument must be a compiled one`))

@@ -14,13 +14,13 @@ import (
 // f is called once per request: on a server when the handler has returned, so that r has its path values;
 // on a [NewTransport] when the answer's header is there. Keys the middleware sets itself are ignored, and
 // so is all that comes after 16 attributes. Strings are cut to 256 bytes. When f panics, the request is
-// recorded without its attributes, and the panic reported once to [otel.Handle]. It adds to what earlier
+// recorded without its attributes, and the panic reported ([WithErrorHandler]). It adds to what earlier
 // uses of it gave. f must be safe for concurrent use and must not change r.
 //
 // What a client chooses is not to be trusted: see [WithAttributeLimit].
 func WithAttributes(f func(r *http.Request) []attribute.KeyValue) Option {
 	return func(c *config) {
-		if f != nil {
+		if c.given("WithAttributes", f) {
 			c.attributes = append(c.attributes, f)
 		}
 	}
@@ -69,10 +69,14 @@ func withStreams(streamed bool, routes []string) Option {
 // WithURLTemplate adds url.template to what a [NewTransport] records, after the semantic conventions: the
 // path of the request with names in place of its ids, such as /items/{id}. f is called once per request; where
 // it returns "" the attribute is left out. The first 500 templates have series, later ones share _OTHER. When f
-// panics the attribute is left out, and the panic reported once to [otel.Handle]. f must be safe for
+// panics the attribute is left out, and the panic reported ([WithErrorHandler]). f must be safe for
 // concurrent use and must not change r. Default: none. It has no meaning for a server.
 func WithURLTemplate(f func(r *http.Request) string) Option {
-	return func(c *config) { c.urlTemplate = f }
+	return func(c *config) {
+		if c.given("WithURLTemplate", f) {
+			c.urlTemplate = f
+		}
+	}
 }
 
 // checkOwn judges the options of this file.

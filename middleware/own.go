@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -38,11 +36,11 @@ type ownAttributes struct {
 	labelerKey any
 	from       []attributesFunc
 	sets       boundedSets
-	failed     sync.Once
+	failures   recurring
 }
 
 func newOwnAttributes(c *config, labelerKey any) ownAttributes {
-	return ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}}
+	return ownAttributes{from: c.attributes, labelerKey: labelerKey, sets: boundedSets{limit: c.attributeLimit}, failures: recurring{handle: c.errorHandler}}
 }
 
 // of returns the set of r's own attributes, or nil where it has none. Equal sets are one pointer.
@@ -66,12 +64,12 @@ func (o *ownAttributes) labeler(ctx context.Context) *otelhttp.Labeler {
 	return l
 }
 
-// call keeps a panic of the application's function away from its requests. It is reported once.
+// call keeps a panic of the application's function away from its requests, and reports it.
 func (o *ownAttributes) call(f attributesFunc, r *http.Request) (attrs []attribute.KeyValue) {
 	defer func() {
 		if p := recover(); p != nil {
 			attrs = nil
-			o.failed.Do(func() { otel.Handle(fmt.Errorf("middleware: WithAttributes: the function panicked: %v", p)) })
+			o.failures.failed(fmt.Errorf("middleware: WithAttributes: the function panicked: %v", p))
 		}
 	}()
 	return f(r)

@@ -48,7 +48,7 @@ func TestWithAttributes(t *testing.T) {
 	item := func(r *http.Request) []attribute.KeyValue {
 		return []attribute.KeyValue{attribute.Bool("cheap", r.PathValue("id") == "7"), attribute.String("error.type", "spoofed"), attribute.String("", "no key")}
 	}
-	h := newMiddleware(t, m, middleware.WithAttributes(tenant), middleware.WithAttributes(item), middleware.WithAttributes(nil)).Handler(itemsMux())
+	h := newMiddleware(t, m, middleware.WithAttributes(tenant), middleware.WithAttributes(item)).Handler(itemsMux())
 	serveTenants(t, h, "blue", "green", "blue")
 	for _, name := range []string{requestDuration, requestSize, responseSize} {
 		ps := m.points(t, name)

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -47,7 +46,7 @@ type server struct {
 	patterns  cache[string, *route]    // of requests that met one router only
 	joined    cache[[2]string, string] // routes of nested routers, by prefix and pattern
 
-	lost sync.Once // for the report of the first panic that a measurement was lost to
+	lost recurring // panics that a measurement was lost to
 }
 
 // levels is one attribute set of what is counted while it lasts: all that is known before the end.
@@ -72,6 +71,7 @@ func newServer(c *config) (*server, error) {
 		methods:        newMethods(c.methods),
 		own:            newOwnAttributes(c, labelerKey),
 		streams:        c.streams,
+		lost:           recurring{handle: c.errorHandler},
 		exclusion:      newExclusion(c.excludedPaths, c.excluded),
 	}
 	requests, streams := b.level(httpconv.ServerActiveRequests{}), b.level(activeStreams)
@@ -107,13 +107,11 @@ func levelIndex(m method, https bool) int {
 }
 
 // attempt keeps a panic of somebody else's code, such as a view's filter, to the measurement that it is about.
-// The first is reported.
+// It is reported.
 func (s *server) attempt(record func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.lost.Do(func() {
-				otel.Handle(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", p))
-			})
+			s.lost.failed(fmt.Errorf("middleware: a measurement was lost, because recording it panicked: %v", p))
 		}
 	}()
 	record()

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-
-	"go.opentelemetry.io/otel"
 )
 
 // maxTemplates is how many values url.template can have. An application that has more gives no templates.
@@ -29,12 +27,12 @@ func (c *client) templateOf(r *http.Request) string {
 	return otherValue
 }
 
-// callTemplate keeps a panic of the application's function away from its requests. It is reported once.
+// callTemplate keeps a panic of the application's function away from its requests, and reports it.
 func (c *client) callTemplate(r *http.Request) (template string) {
 	defer func() {
 		if p := recover(); p != nil {
 			template = ""
-			c.own.failed.Do(func() { otel.Handle(fmt.Errorf("middleware: WithURLTemplate: the function panicked: %v", p)) })
+			c.templateFailures.failed(fmt.Errorf("middleware: WithURLTemplate: the function panicked: %v", p))
 		}
 	}()
 	return c.template(r)

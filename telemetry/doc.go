@@ -41,8 +41,11 @@
 //
 // A callback, collector, registry or backend that fails or panics costs its own data and no one
 // else's. While a callback hangs, scrapes are answered 503 within their time, and a push goes without
-// the application's metrics. Each failure is reported once when it begins ([WithErrorHandler]), counted in the
+// the application's metrics. Each failure is reported when it begins, every time it begins ([WithErrorHandler]), counted in the
 // library's own metrics at both exits, and shown by [SDK.Status].
+//
+// Mistakes in the program are found at the start: an option that is given nil is an error of [New], because an authorizer or a
+// filter that is left out unnoticed admits everything. [SDK.Middleware] returns a handler only, and panics.
 //
 // # What it is not
 //

@@ -29,7 +29,7 @@ import (
 // The caller owns the SDK and calls [SDK.Shutdown] once.
 func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
 	o := newOptions(opts)
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(cfg.Validate(), o.validate()); err != nil {
 		return nil, err
 	}
 	if cfg.Disabled {
@@ -113,13 +113,12 @@ func (s *SDK) boundConfig() bound.Config {
 	}
 }
 
-// limitOf is the cardinality limit of an instrument, 0 for none.
+// limitOf is the cardinality limit of a metric, under the name that a view may have given it; 0 for none.
 func (s *SDK) limitOf(scope, name string) int {
-	limit := 0
-	if s.opts.limitFor != nil {
-		limit = s.opts.limitFor(sdkmetric.Instrument{Name: name, Scope: instrumentation.Scope{Name: scope}})
+	if limit, ok := s.provider.LimitOf(scope, name); ok {
+		return max(limit, 0)
 	}
-	return max(cmp.Or(limit, s.cfg.CardinalityLimit, defaultCardinalityLimit), 0)
+	return max(cmp.Or(s.cfg.CardinalityLimit, defaultCardinalityLimit), 0)
 }
 
 // exemplarFilter turns reservoirs off unless somebody can make use of them: see [Config.ExemplarFilter].

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -10,9 +12,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/given"
 )
 
-// Option gives [New], [Start] and [Run] a live object that a Config cannot hold.
+// Option gives [New], [Start] and [Run] a live object that a Config cannot hold. Nil is never a live object: an option that is given
+// nil, and a nil Option, is an error of theirs that names it. To leave something at its default, leave the option out.
 type Option func(*options)
 
 type options struct {
@@ -27,12 +31,34 @@ type options struct {
 	limitFor       func(sdkmetric.Instrument) int
 	strictPush     bool
 	console        io.Writer
+
+	nothing []string // options that were given nil
+}
+
+// given reports whether v is not nil, and takes note of the option if it is.
+func (o *options) given(option string, v any) bool {
+	if given.Nothing(v) {
+		o.nothing = append(o.nothing, option)
+		return false
+	}
+	return true
+}
+
+// validate reports every option that was given nil.
+func (o *options) validate() error {
+	errs := make([]error, 0, len(o.nothing))
+	for _, option := range o.nothing {
+		errs = append(errs, fmt.Errorf("telemetry: %s=\"<nil>\": is nil; leave the option out for its default", option))
+	}
+	return errors.Join(errs...)
 }
 
 func newOptions(opts []Option) options {
 	o := options{logger: slog.Default(), console: os.Stdout}
-	for _, opt := range opts {
-		opt(&o)
+	for i, opt := range opts {
+		if o.given(fmt.Sprintf("option %d", i+1), opt) {
+			opt(&o)
+		}
 	}
 	if o.errorHandler == nil {
 		logger := o.logger
@@ -43,39 +69,44 @@ func newOptions(opts []Option) options {
 
 // WithLogger sets the logger of start-up warnings and of changes of state. Default: [slog.Default].
 func WithLogger(l *slog.Logger) Option {
-	if l == nil {
-		panic("telemetry: WithLogger: the logger is nil")
+	return func(o *options) {
+		if o.given("WithLogger", l) {
+			o.logger = l
+		}
 	}
-	return func(o *options) { o.logger = l }
 }
 
 // WithErrorHandler sets who receives run-time failures that have no caller: a callback that fails, a
-// metric left out. Each is reported when it begins, not at every occurrence; a counter has them all.
+// metric left out, a measurement of the middleware lost; after [SDK.SetGlobal] what OpenTelemetry's own code reports, too. Each is reported when it begins,
+// not at every occurrence; a counter has them all. At most 64 come at once and then one every 10 s, with the number of those kept back.
 // f must be safe for concurrent use. Default: a line at Warn on the logger.
 func WithErrorHandler(f func(error)) Option {
-	if f == nil {
-		panic("telemetry: WithErrorHandler: the handler is nil")
+	return func(o *options) {
+		if o.given("WithErrorHandler", f) {
+			o.errorHandler = f
+		}
 	}
-	return func(o *options) { o.errorHandler = f }
 }
 
 // WithGatherer brings a client_golang registry, such as [prometheus.DefaultGatherer], to both exits:
 // to the pull exit as it is, to the push exit through contrib's Prometheus bridge. It may be given
 // more than once; the first to have a series keeps it.
 func WithGatherer(g prometheus.Gatherer) Option {
-	if g == nil {
-		panic("telemetry: WithGatherer: the gatherer is nil")
+	return func(o *options) {
+		if o.given("WithGatherer", g) {
+			o.gatherers = append(o.gatherers, g)
+		}
 	}
-	return func(o *options) { o.gatherers = append(o.gatherers, g) }
 }
 
 // WithView adds a view. The SDK applies every view that matches an instrument, side by side; here
 // the first that matches is the only one, so that one instrument is one metric.
 func WithView(v sdkmetric.View) Option {
-	if v == nil {
-		panic("telemetry: WithView: the view is nil")
+	return func(o *options) {
+		if o.given("WithView", v) {
+			o.views = append(o.views, v)
+		}
 	}
-	return func(o *options) { o.views = append(o.views, v) }
 }
 
 // WithCardinalityLimit sets the limit of single instruments over [Config.CardinalityLimit]: f returns
@@ -83,27 +114,50 @@ func WithView(v sdkmetric.View) Option {
 // be relied on. It holds for synchronous instruments with explicit buckets, sums and gauges; others
 // keep the Config's. f must be safe for concurrent use.
 func WithCardinalityLimit(f func(sdkmetric.Instrument) int) Option {
-	return func(o *options) { o.limitFor = f }
+	return func(o *options) {
+		if o.given("WithCardinalityLimit", f) {
+			o.limitFor = f
+		}
+	}
 }
 
 // WithTracerProvider turns spans on in [SDK.Middleware] and [SDK.Transport], through otelhttp, and
 // exemplars with them. The caller keeps ownership: Shutdown does not stop tp. Default: none.
 func WithTracerProvider(tp trace.TracerProvider) Option {
-	if tp == nil {
-		panic("telemetry: WithTracerProvider: the tracer provider is nil")
+	return func(o *options) {
+		if o.given("WithTracerProvider", tp) {
+			o.tracerProvider = tp
+		}
 	}
-	return func(o *options) { o.tracerProvider = tp }
 }
 
 // WithPullFilter admits metrics to the pull exit. Default: all.
-func WithPullFilter(f exporter.Filter) Option { return func(o *options) { o.pullFilter = f } }
+func WithPullFilter(f exporter.Filter) Option {
+	return func(o *options) {
+		if o.given("WithPullFilter", f) {
+			o.pullFilter = f
+		}
+	}
+}
 
 // WithPushFilter admits metrics to the push exit and the console. Default: all.
-func WithPushFilter(f exporter.Filter) Option { return func(o *options) { o.pushFilter = f } }
+func WithPushFilter(f exporter.Filter) Option {
+	return func(o *options) {
+		if o.given("WithPushFilter", f) {
+			o.pushFilter = f
+		}
+	}
+}
 
 // WithAuthorizer decides who may scrape, and which series they see; [BearerTokenFile] makes one.
 // Default: everybody, everything.
-func WithAuthorizer(a exporter.Authorizer) Option { return func(o *options) { o.authorizer = a } }
+func WithAuthorizer(a exporter.Authorizer) Option {
+	return func(o *options) {
+		if o.given("WithAuthorizer", a) {
+			o.authorizer = a
+		}
+	}
+}
 
 // WithStrictPush makes a push exit that does not work an error of [New]: it waits for the answer to one
 // empty request, no longer than its context. Default: the outcome is logged, with the fix, and the
@@ -113,10 +167,11 @@ func WithStrictPush() Option { return func(o *options) { o.strictPush = true } }
 // WithConsole sets where the console exit writes. The caller keeps ownership of w. Default:
 // [os.Stdout].
 func WithConsole(w io.Writer) Option {
-	if w == nil {
-		panic("telemetry: WithConsole: the writer is nil")
+	return func(o *options) {
+		if o.given("WithConsole", w) {
+			o.console = w
+		}
 	}
-	return func(o *options) { o.console = w }
 }
 
 // view returns the one view function the SDK gets, or nil.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/duotel/duotel/internal/bound"
 	"github.com/duotel/duotel/internal/cardinality"
 	"github.com/duotel/duotel/internal/guard"
+	"github.com/duotel/duotel/internal/report"
 	"github.com/duotel/duotel/internal/vocabulary"
 	"github.com/duotel/duotel/middleware"
 )
@@ -102,6 +104,9 @@ func (s *SDK) Mount(mux *http.ServeMux) {
 
 // Middleware instruments next with the HTTP server metrics of package middleware, and with spans
 // where there is a tracer provider. opts come after the SDK's own.
+//
+// It panics when next is nil or an option is invalid, with an error that names it: that is a mistake in the program, and a handler
+// that is not measured would not be noticed. [middleware.New] returns the error instead.
 func (s *SDK) Middleware(next http.Handler, opts ...middleware.Option) http.Handler {
 	if s.cfg.Disabled {
 		return next
@@ -112,8 +117,7 @@ func (s *SDK) Middleware(next http.Handler, opts ...middleware.Option) http.Hand
 	}
 	m, err := middleware.New(append(base, opts...)...)
 	if err != nil {
-		s.opts.errorHandler(err)
-		return next
+		panic(fmt.Errorf("telemetry: SDK.Middleware: %w", err))
 	}
 	return m.Handler(next)
 }
@@ -138,6 +142,7 @@ func (s *SDK) Transport(base http.RoundTripper) http.RoundTripper {
 func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
 	s.middleware = []middleware.Option{
 		middleware.WithMeterProvider(s.provider),
+		middleware.WithErrorHandler(s.opts.errorHandler),
 		middleware.WithDurationBuckets(vocabulary.DurationBuckets(vocabulary.Names(s.cfg.HTTP.Names))...),
 	}
 	if s.opts.tracerProvider != nil {
@@ -153,9 +158,13 @@ func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
 	return err
 }
 
-// SetGlobal makes the SDK's providers OpenTelemetry's global ones. The tracer provider is left alone
-// where [WithTracerProvider] gave none.
+// SetGlobal makes the SDK's providers OpenTelemetry's global ones, and the handler of [WithErrorHandler], or the logger, that of
+// OpenTelemetry's own errors, which go to standard error otherwise. The tracer provider is left alone where [WithTracerProvider]
+// gave none, and the error handler where it is [otel.Handle] itself.
 func (s *SDK) SetGlobal() {
+	if reflect.ValueOf(s.opts.errorHandler).Pointer() != reflect.ValueOf(otel.Handle).Pointer() {
+		otel.SetErrorHandler(report.Limit(s.opts.errorHandler)) // a *Limited is an otel.ErrorHandler
+	}
 	otel.SetMeterProvider(s.MeterProvider())
 	if s.opts.tracerProvider != nil {
 		otel.SetTracerProvider(s.TracerProvider())

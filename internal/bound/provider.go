@@ -124,6 +124,26 @@ func (p *Provider) ProduceInto(ctx context.Context, dst *[]metricdata.ScopeMetri
 	return nil
 }
 
+// LimitOf returns the limit of the metric of that name, which a view may have given it, of a scope of that name; false where it
+// is not aggregated here.
+func (p *Provider) LimitOf(scope, name string) (limit int, ok bool) {
+	p.mu.Lock()
+	scopes := p.order
+	p.mu.Unlock()
+	for _, s := range scopes {
+		if s.id.Name != scope {
+			continue
+		}
+		s.mu.Lock()
+		limit, ok = s.limits[name]
+		s.mu.Unlock()
+		if ok {
+			return limit, true
+		}
+	}
+	return 0, false
+}
+
 func (p *Provider) scope(id instrumentation.Scope) *scope {
 	p.mu.Lock()
 	defer p.mu.Unlock()

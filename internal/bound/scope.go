@@ -16,8 +16,9 @@ type scope struct {
 	ints   streams[int64]
 	floats streams[float64]
 
-	mu    sync.Mutex
-	order []collector
+	mu     sync.Mutex
+	order  []collector
+	limits map[string]int // by the name of the metric
 }
 
 // collector is a stream that has something to export.
@@ -70,10 +71,26 @@ type streams[N number] struct {
 }
 
 // lookup returns the stream of an instrument. The first creation of an instrument decides, and so does
-// the first of several instruments whose streams are the same.
+// the first of several instruments whose streams are the same. The view and the limit's function are the application's: they are
+// called without a lock, because they may make instruments themselves.
 func (r *streams[N]) lookup(inst sdkmetric.Instrument, a advice) *stream[N] {
 	inst.Scope = r.scope.id
 	key := identity{inst.Name, inst.Description, inst.Unit, inst.Kind}
+	if s, ok := r.known(key); ok {
+		return s
+	}
+	return r.make(key, r.cfg.plan(inst, a))
+}
+
+func (r *streams[N]) known(key identity) (*stream[N], bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.byInstrument[key]
+	return s, ok
+}
+
+// make returns the stream of an instrument that is aggregated by p, unless somebody has made it meanwhile.
+func (r *streams[N]) make(key identity, p plan) *stream[N] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s, ok := r.byInstrument[key]; ok {
@@ -83,8 +100,7 @@ func (r *streams[N]) lookup(inst sdkmetric.Instrument, a advice) *stream[N] {
 		r.byInstrument = map[identity]*stream[N]{}
 		r.byStream = map[identity]*stream[N]{}
 	}
-	p := r.cfg.plan(inst, a)
-	id := identity{p.name, p.description, p.unit, inst.Kind}.folded()
+	id := identity{p.name, p.description, p.unit, key.kind}.folded()
 	s, ok := r.byStream[id]
 	switch {
 	case p.mode == incompatible:
@@ -92,17 +108,23 @@ func (r *streams[N]) lookup(inst sdkmetric.Instrument, a advice) *stream[N] {
 	case !ok:
 		s = newStream[N](r.cfg, p)
 		r.byStream[id] = s
-		r.scope.add(s, p.mode)
+		r.scope.add(s, p)
 	}
 	r.byInstrument[key] = s
 	return s
 }
 
-// add puts a stream up for collection if it is aggregated here.
-func (s *scope) add(c collector, m mode) {
-	if m == sum || m == lastValue || m == histogram {
+// add puts a stream up for collection if it is aggregated here, and takes note of its limit.
+func (s *scope) add(c collector, p plan) {
+	if m := p.mode; m == sum || m == lastValue || m == histogram {
 		s.mu.Lock()
 		s.order = append(s.order, c)
+		if s.limits == nil {
+			s.limits = map[string]int{}
+		}
+		if _, ok := s.limits[p.name]; !ok {
+			s.limits[p.name] = p.limit
+		}
 		s.mu.Unlock()
 	}
 }

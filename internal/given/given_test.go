@@ -1,0 +1,34 @@
+package given_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/duotel/duotel/internal/given"
+)
+
+func TestNothing(t *testing.T) {
+	var (
+		buffer  *bytes.Buffer
+		writer  io.Writer = buffer
+		handler http.Handler
+		f       http.HandlerFunc
+	)
+	for name, v := range map[string]any{"nil": nil, "pointer": buffer, "pointer in an interface": writer, "interface": handler, "function": f} {
+		if !given.Nothing(v) {
+			t.Errorf("%s: is something", name)
+		}
+	}
+	for name, v := range map[string]any{
+		"pointer": new(bytes.Buffer), "function": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+		"empty slice": prometheus.Gatherers(nil), "struct": struct{}{}, "number": 0,
+	} {
+		if given.Nothing(v) {
+			t.Errorf("%s: is nothing", name)
+		}
+	}
+}
