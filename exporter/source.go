@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/duotel/duotel/exporter/internal/flight"
+	"github.com/duotel/duotel/internal/report"
 )
 
 // ErrShutdown is returned by what is asked for data after its Shutdown.
@@ -38,7 +40,8 @@ type SourceConfig struct {
 	// Rewrite returns what both exits show of a collection. It must not change its argument, but may
 	// return it. Default: all of it, as it is.
 	Rewrite func([]metricdata.ScopeMetrics) []metricdata.ScopeMetrics
-	// ErrorHandler receives errors that came with a collection. Default: none.
+	// ErrorHandler receives an error that came with a collection, when it begins and not with every collection. It must be safe for
+	// concurrent use. Default: none.
 	ErrorHandler func(error)
 }
 
@@ -53,6 +56,7 @@ type Source struct {
 	attached    []Attachment
 	cfg         SourceConfig
 	errors      atomic.Int64
+	told        *report.Rounds
 
 	mu    sync.Mutex
 	spare *Snapshot // the memory of the last collection nobody reads any more
@@ -83,7 +87,7 @@ func NewSource(cfg SourceConfig) *Source {
 	for _, p := range cfg.Producers {
 		opts = append(opts, sdkmetric.WithProducer(p))
 	}
-	s := &Source{reader: sdkmetric.NewManualReader(opts...), cfg: cfg}
+	s := &Source{reader: sdkmetric.NewManualReader(opts...), cfg: cfg, told: report.NewRounds(cfg.ErrorHandler)}
 	s.collections = flight.New(s.collect, s.keep, defaultCollectTimeout)
 	return s
 }
@@ -144,6 +148,7 @@ func (s *Source) collect(ctx context.Context) (*Snapshot, error) {
 		}
 		snap.Scopes = joinScopes(snap.Scopes, snap.attached[i])
 	}
+	s.told.End()
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(snap.Scopes)
 	}
@@ -210,9 +215,8 @@ func (s *Source) failed(err error) {
 		return
 	}
 	s.errors.Add(1)
-	if s.cfg.ErrorHandler != nil {
-		s.cfg.ErrorHandler(err)
-	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	s.told.Failed(line, err)
 }
 
 // Shutdown makes every later collection fail with [ErrShutdown]. It waits for the one in progress
