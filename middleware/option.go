@@ -41,22 +41,13 @@ type config struct {
 	urlTemplate    func(*http.Request) string
 	errorHandler   func(error)
 
-	nothing []string // options that were given nil
-}
-
-// given reports whether v is not nil, and takes note of the option if it is.
-func (c *config) given(option string, v any) bool {
-	if given.Nothing(v) {
-		c.nothing = append(c.nothing, option)
-		return false
-	}
-	return true
+	given.Options // those that were given nil
 }
 
 // WithMeterProvider sets where the instruments are created. Default: [otel.GetMeterProvider].
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(c *config) {
-		if c.given("WithMeterProvider", p) {
+		if c.Given("WithMeterProvider", p) {
 			c.meters = p
 		}
 	}
@@ -66,7 +57,7 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 // switched off. A span's name is the method and the route. Default: none, and no otelhttp.
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return func(c *config) {
-		if c.given("WithTracerProvider", p) {
+		if c.Given("WithTracerProvider", p) {
 			c.tracers = p
 		}
 	}
@@ -76,7 +67,7 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 // [WithTracerProvider]. Default: [otel.GetTextMapPropagator].
 func WithPropagators(p propagation.TextMapPropagator) Option {
 	return func(c *config) {
-		if c.given("WithPropagators", p) {
+		if c.Given("WithPropagators", p) {
 			c.propagators = p
 		}
 	}
@@ -100,7 +91,7 @@ func WithExcludedPaths(paths ...string) Option {
 // otherwise. See also [Routes], which costs less.
 func WithMux(mux *http.ServeMux) Option {
 	return func(c *config) {
-		if c.given("WithMux", mux) {
+		if c.Given("WithMux", mux) {
 			c.mux = mux
 		}
 	}
@@ -110,7 +101,7 @@ func WithMux(mux *http.ServeMux) Option {
 // was lost. Each is told of when it begins, which is after a minute without it. f must be safe for concurrent use. Default: [otel.Handle].
 func WithErrorHandler(f func(error)) Option {
 	return func(c *config) {
-		if c.given("WithErrorHandler", f) {
+		if c.Given("WithErrorHandler", f) {
 			c.errorHandler = f
 		}
 	}
@@ -187,7 +178,7 @@ func newConfig(opts []Option) (*config, error) {
 		sizeBuckets:     []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8},
 	}
 	for i, o := range opts {
-		if c.given(fmt.Sprintf("option %d", i+1), o) {
+		if c.Given(fmt.Sprintf("option %d", i+1), o) {
 			o(c)
 		}
 	}
@@ -200,9 +191,7 @@ func (c *config) validate() error {
 		checkBounds("WithSizeBuckets", c.sizeBuckets),
 		checkMethods(c.methods),
 		c.checkOwn(),
-	}
-	for _, option := range c.nothing {
-		errs = append(errs, fmt.Errorf("middleware: %s=\"<nil>\": is nil; leave the option out for its default", option))
+		c.Err("middleware"),
 	}
 	if slices.Contains(c.excluded, nil) {
 		errs = append(errs, errors.New(`middleware: WithExcluded="<nil>": not an expression; every argument must be a compiled one`))

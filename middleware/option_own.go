@@ -20,7 +20,7 @@ import (
 // What a client chooses is not to be trusted: see [WithAttributeLimit].
 func WithAttributes(f func(r *http.Request) []attribute.KeyValue) Option {
 	return func(c *config) {
-		if c.given("WithAttributes", f) {
+		if c.Given("WithAttributes", f) {
 			c.attributes = append(c.attributes, f)
 		}
 	}
@@ -73,7 +73,7 @@ func withStreams(streamed bool, routes []string) Option {
 // concurrent use and must not change r. Default: none. It has no meaning for a server.
 func WithURLTemplate(f func(r *http.Request) string) Option {
 	return func(c *config) {
-		if c.given("WithURLTemplate", f) {
+		if c.Given("WithURLTemplate", f) {
 			c.urlTemplate = f
 		}
 	}

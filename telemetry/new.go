@@ -29,7 +29,7 @@ import (
 // The caller owns the SDK and calls [SDK.Shutdown] once.
 func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
 	o := newOptions(opts)
-	if err := errors.Join(cfg.Validate(), o.validate()); err != nil {
+	if err := errors.Join(cfg.Validate(), o.Err("telemetry")); err != nil {
 		return nil, err
 	}
 	if cfg.Disabled {

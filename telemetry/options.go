@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,31 +31,13 @@ type options struct {
 	strictPush     bool
 	console        io.Writer
 
-	nothing []string // options that were given nil
-}
-
-// given reports whether v is not nil, and takes note of the option if it is.
-func (o *options) given(option string, v any) bool {
-	if given.Nothing(v) {
-		o.nothing = append(o.nothing, option)
-		return false
-	}
-	return true
-}
-
-// validate reports every option that was given nil.
-func (o *options) validate() error {
-	errs := make([]error, 0, len(o.nothing))
-	for _, option := range o.nothing {
-		errs = append(errs, fmt.Errorf("telemetry: %s=\"<nil>\": is nil; leave the option out for its default", option))
-	}
-	return errors.Join(errs...)
+	given.Options // those that were given nil
 }
 
 func newOptions(opts []Option) options {
 	o := options{logger: slog.Default(), console: os.Stdout}
 	for i, opt := range opts {
-		if o.given(fmt.Sprintf("option %d", i+1), opt) {
+		if o.Given(fmt.Sprintf("option %d", i+1), opt) {
 			opt(&o)
 		}
 	}
@@ -70,7 +51,7 @@ func newOptions(opts []Option) options {
 // WithLogger sets the logger of start-up warnings and of changes of state. Default: [slog.Default].
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
-		if o.given("WithLogger", l) {
+		if o.Given("WithLogger", l) {
 			o.logger = l
 		}
 	}
@@ -82,7 +63,7 @@ func WithLogger(l *slog.Logger) Option {
 // f must be safe for concurrent use. Default: a line at Warn on the logger.
 func WithErrorHandler(f func(error)) Option {
 	return func(o *options) {
-		if o.given("WithErrorHandler", f) {
+		if o.Given("WithErrorHandler", f) {
 			o.errorHandler = f
 		}
 	}
@@ -93,7 +74,7 @@ func WithErrorHandler(f func(error)) Option {
 // more than once; the first to have a series keeps it.
 func WithGatherer(g prometheus.Gatherer) Option {
 	return func(o *options) {
-		if o.given("WithGatherer", g) {
+		if o.Given("WithGatherer", g) {
 			o.gatherers = append(o.gatherers, g)
 		}
 	}
@@ -103,7 +84,7 @@ func WithGatherer(g prometheus.Gatherer) Option {
 // the first that matches is the only one, so that one instrument is one metric.
 func WithView(v sdkmetric.View) Option {
 	return func(o *options) {
-		if o.given("WithView", v) {
+		if o.Given("WithView", v) {
 			o.views = append(o.views, v)
 		}
 	}
@@ -115,7 +96,7 @@ func WithView(v sdkmetric.View) Option {
 // keep the Config's. f must be safe for concurrent use.
 func WithCardinalityLimit(f func(sdkmetric.Instrument) int) Option {
 	return func(o *options) {
-		if o.given("WithCardinalityLimit", f) {
+		if o.Given("WithCardinalityLimit", f) {
 			o.limitFor = f
 		}
 	}
@@ -125,7 +106,7 @@ func WithCardinalityLimit(f func(sdkmetric.Instrument) int) Option {
 // exemplars with them. The caller keeps ownership: Shutdown does not stop tp. Default: none.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(o *options) {
-		if o.given("WithTracerProvider", tp) {
+		if o.Given("WithTracerProvider", tp) {
 			o.tracerProvider = tp
 		}
 	}
@@ -134,7 +115,7 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 // WithPullFilter admits metrics to the pull exit. Default: all.
 func WithPullFilter(f exporter.Filter) Option {
 	return func(o *options) {
-		if o.given("WithPullFilter", f) {
+		if o.Given("WithPullFilter", f) {
 			o.pullFilter = f
 		}
 	}
@@ -143,7 +124,7 @@ func WithPullFilter(f exporter.Filter) Option {
 // WithPushFilter admits metrics to the push exit and the console. Default: all.
 func WithPushFilter(f exporter.Filter) Option {
 	return func(o *options) {
-		if o.given("WithPushFilter", f) {
+		if o.Given("WithPushFilter", f) {
 			o.pushFilter = f
 		}
 	}
@@ -153,7 +134,7 @@ func WithPushFilter(f exporter.Filter) Option {
 // Default: everybody, everything.
 func WithAuthorizer(a exporter.Authorizer) Option {
 	return func(o *options) {
-		if o.given("WithAuthorizer", a) {
+		if o.Given("WithAuthorizer", a) {
 			o.authorizer = a
 		}
 	}
@@ -168,7 +149,7 @@ func WithStrictPush() Option { return func(o *options) { o.strictPush = true } }
 // [os.Stdout].
 func WithConsole(w io.Writer) Option {
 	return func(o *options) {
-		if o.given("WithConsole", w) {
+		if o.Given("WithConsole", w) {
 			o.console = w
 		}
 	}

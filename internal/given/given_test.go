@@ -32,3 +32,17 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestOptions(t *testing.T) {
+	var o given.Options
+	if !o.Given("WithA", 1) || o.Err("house") != nil {
+		t.Errorf("an option with a value: %v", o.Err("house"))
+	}
+	if o.Given("WithB", nil) || o.Given("WithC", http.Handler(nil)) {
+		t.Error("options without a value are given")
+	}
+	const want = `house: WithB="<nil>": is nil; leave the option out for its default` + "\n" + `house: WithC="<nil>": is nil; leave the option out for its default`
+	if err := o.Err("house"); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
