@@ -45,10 +45,32 @@ func tolerantAll(gatherers []prometheus.Gatherer, filter Filter) []prometheus.Ga
 	return out
 }
 
+// gatherAll gathers from each, and gives families the units that [prometheus.Gatherers] leaves out. Of two units the first counts.
+func gatherAll(gatherers []prometheus.Gatherer) ([]*dto.MetricFamily, error) {
+	units := map[string]*string{}
+	noting := make(prometheus.Gatherers, len(gatherers))
+	for i, g := range gatherers {
+		noting[i] = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+			families, err := g.Gather()
+			for _, mf := range families {
+				if name := mf.GetName(); mf.Unit != nil && units[name] == nil {
+					units[name] = mf.Unit
+				}
+			}
+			return families, err
+		})
+	}
+	families, err := noting.Gather()
+	for _, mf := range families {
+		mf.Unit = units[mf.GetName()] // the family is new, and nobody else's
+	}
+	return families, err
+}
+
 // merge joins families of several gatherers by name. The first to have a series keeps it; the
 // others' are left out and named in the error. Of fallback, only families that nobody else has.
 func merge(gatherers []prometheus.Gatherer, fallback prometheus.Gatherer) ([]*dto.MetricFamily, error) {
-	families, err := prometheus.Gatherers(gatherers).Gather()
+	families, err := gatherAll(gatherers)
 	if fallback == nil {
 		return families, err
 	}

@@ -165,11 +165,9 @@ func (s *session) writeFamily(mf *dto.MetricFamily) {
 	case s.protobuf:
 		_, err = protodelim.MarshalTo(&s.out, mf)
 	case s.openMetrics && s.created:
-		s.unitLine(mf)
-		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, mf, expfmt.WithCreatedLines())
+		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, withFittingUnit(mf), expfmt.WithCreatedLines())
 	case s.openMetrics:
-		s.unitLine(mf)
-		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, mf)
+		_, err = expfmt.MetricFamilyToOpenMetrics(&s.out, withFittingUnit(mf))
 	default:
 		_, err = expfmt.MetricFamilyToText(&s.out, mf)
 	}
@@ -179,15 +177,20 @@ func (s *session) writeFamily(mf *dto.MetricFamily) {
 	s.out.spill()
 }
 
-// unitLine writes the unit of a family, which expfmt has no line for. OpenMetrics wants the name to end with it.
-func (s *session) unitLine(mf *dto.MetricFamily) {
+// withFittingUnit returns mf, without its unit where OpenMetrics does not take it: the name has to end with it. expfmt writes a line for
+// any unit.
+func withFittingUnit(mf *dto.MetricFamily) *dto.MetricFamily {
+	if mf.Unit == nil {
+		return mf
+	}
 	name, unit := mf.GetName(), mf.GetUnit()
 	if mf.GetType() == dto.MetricType_COUNTER {
 		name = strings.TrimSuffix(name, "_total")
 	}
 	if unit != "" && utf8.ValidString(unit) && strings.HasSuffix(name, "_"+unit) {
-		s.out.buf = append(s.out.buf, "# UNIT "+quoteName(name)+" "+string(appendEscaped(nil, unit, true))+"\n"...)
+		return mf
 	}
+	return &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Type: mf.Type, Metric: mf.Metric}
 }
 
 // sameLabels finds the duplicates of neighbours, which is where a sorted family has them.
