@@ -71,6 +71,9 @@ func TestF51EveryOption(t *testing.T) {
 			if many, ok := live.(*ast.Ellipsis); ok {
 				live = many.Elt
 			}
+			if s, ok := live.(*ast.SelectorExpr); ok && s.Sel.Name == "Duration" {
+				continue // a number
+			}
 			if _, plain := live.(*ast.Ident); !plain && known[f.Name.Name] == nil {
 				t.Errorf("%s is not tried with nil", f.Name.Name)
 			}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -31,6 +32,7 @@ type config struct {
 	mux             *http.ServeMux
 	methods         []string
 	durationBuckets []float64
+	durationBounds  []float64 // in seconds; added to the server's
 	sizeBuckets     []float64
 
 	attributes     []attributesFunc
@@ -120,6 +122,29 @@ func WithDurationBuckets(bounds ...float64) Option {
 	return func(c *config) { c.durationBuckets = slices.Clone(bounds) }
 }
 
+// maxDurationBounds is far more than a service has objectives. Each bound is one more series for every route, method and status.
+const maxDurationBounds = 20
+
+// WithDurationBounds adds upper bounds to the buckets of a server's request duration, whichever they are: those of a service's
+// objectives, so that the share of requests within each of them is exact. From 1 µs up, at most 20 of them, in any order; what is a
+// bound already stays one. [WithDurationBuckets] replaces buckets, this adds to them. Default: none.
+//
+//	middleware.WithDurationBounds(300*time.Millisecond, time.Second)
+func WithDurationBounds(bounds ...time.Duration) Option {
+	return func(c *config) {
+		for _, b := range bounds {
+			c.durationBounds = append(c.durationBounds, float64(b)/float64(time.Second))
+		}
+	}
+}
+
+// serverBuckets are the bounds of a server's request duration. They ascend.
+func (c *config) serverBuckets() []float64 {
+	all := slices.Concat(c.durationBuckets, c.durationBounds)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // WithSizeBuckets sets the upper bounds, in bytes, of the body sizes' buckets. They must be finite and
 // ascend. Default: 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8.
 func WithSizeBuckets(bounds ...float64) Option {
@@ -188,6 +213,7 @@ func newConfig(opts []Option) (*config, error) {
 func (c *config) validate() error {
 	errs := []error{
 		checkBounds("WithDurationBuckets", c.durationBuckets),
+		checkDurationBounds(c.durationBounds),
 		checkBounds("WithSizeBuckets", c.sizeBuckets),
 		checkMethods(c.methods),
 		c.checkOwn(),
@@ -197,6 +223,18 @@ func (c *config) validate() error {
 		errs = append(errs, errors.New(`middleware: WithExcluded="<nil>": not an expression; every argument must be a compiled one`))
 	}
 	return errors.Join(errs...)
+}
+
+func checkDurationBounds(bounds []float64) error {
+	if len(bounds) > maxDurationBounds {
+		return fmt.Errorf("middleware: WithDurationBounds=\"%v\": %d bounds; at most %d", bounds, len(bounds), maxDurationBounds)
+	}
+	for _, b := range bounds {
+		if b < 1e-6 {
+			return fmt.Errorf("middleware: WithDurationBounds=\"%v\": %v s is out of place; bounds must be at least 1µs", bounds, b)
+		}
+	}
+	return nil
 }
 
 func checkBounds(option string, bounds []float64) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -21,6 +22,8 @@ func TestInvalidOption(t *testing.T) {
 	}{
 		{"descending", middleware.WithDurationBuckets(3, 1), []string{`WithDurationBuckets="[3 1]"`, "ascend"}},
 		{"equal", middleware.WithDurationBuckets(1, 1), []string{`WithDurationBuckets="[1 1]"`, "ascend"}},
+		{"no duration", middleware.WithDurationBounds(time.Second, 0), []string{`WithDurationBounds="[1 0]"`, "at least 1µs"}},
+		{"21 objectives", middleware.WithDurationBounds(slices.Repeat([]time.Duration{time.Second}, 21)...), []string{"WithDurationBounds", "21 bounds", "at most 20"}},
 		{"not a number", middleware.WithSizeBuckets(math.NaN()), []string{`WithSizeBuckets="[NaN]"`, "finite"}},
 		{"infinite", middleware.WithSizeBuckets(1, math.Inf(1)), []string{`WithSizeBuckets="[1 +Inf]"`, "finite"}},
 		{"nil expression", middleware.WithExcluded(nil), []string{`WithExcluded="<nil>"`, "compiled"}},

@@ -64,7 +64,7 @@ func seconds(d time.Duration) float64 { return float64(d) / float64(time.Second)
 func newServer(c *config) (*server, error) {
 	b := &builder{meter: c.meters.Meter(ScopeName)}
 	s := &server{
-		duration:       b.seconds(httpconv.ServerRequestDuration{}, c.durationBuckets),
+		duration:       b.seconds(httpconv.ServerRequestDuration{}, c.serverBuckets()),
 		requestSize:    b.bytes(httpconv.ServerRequestBodySize{}, c.sizeBuckets),
 		responseSize:   b.bytes(httpconv.ServerResponseBodySize{}, c.sizeBuckets),
 		streamDuration: b.seconds(streamDuration, streamBuckets),

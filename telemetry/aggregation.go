@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"time"
+
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
@@ -60,7 +62,11 @@ func (c HTTPConfig) rewrite() func([]metricdata.ScopeMetrics) []metricdata.Scope
 	if c.Names == "" || c.Names == HTTPNamesSemconv {
 		return nil
 	}
+	added := make([]float64, len(c.DurationBounds))
+	for i, b := range c.DurationBounds {
+		added[i] = float64(b) / float64(time.Second)
+	}
 	return func(scopes []metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
-		return vocabulary.Rewrite(scopes, vocabulary.Names(c.Names))
+		return vocabulary.Rewrite(scopes, vocabulary.Names(c.Names), added...)
 	}
 }

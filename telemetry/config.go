@@ -138,6 +138,10 @@ type HTTPConfig struct {
 	KnownMethods []string
 	// Names selects the vocabulary (METRICS_HTTP_NAMES). Default: semconv.
 	Names HTTPNames
+	// DurationBounds are upper bounds that the request duration's buckets have besides their own, in both vocabularies
+	// (METRICS_HTTP_DURATION_BOUNDS): those of the service's objectives, so that the share of requests within each is exact. Each
+	// is one more series for every route, method and status. From 1 µs up, at most 20. Default: none.
+	DurationBounds []time.Duration
 }
 
 // ListenerConfig describes the listener that [Start] and [New] open when either Host or Port is set.

@@ -170,6 +170,19 @@ func setKnownMethods(e *environment, _, value string) []problem {
 	return nil
 }
 
+const allowedDurationBounds = "at most 20 durations from 1µs up, comma-separated: 300ms,1s"
+
+func setDurationBounds(e *environment, _, value string) []problem {
+	for entry := range entries(value) {
+		bound, err := time.ParseDuration(entry)
+		if err != nil {
+			return refuse(strconv.Quote(entry) + " is not a duration")
+		}
+		e.cfg.HTTP.DurationBounds = append(e.cfg.HTTP.DurationBounds, bound)
+	}
+	return nil
+}
+
 // cutRepetition is what is left of a{1,3} before its comma.
 var cutRepetition = regexp.MustCompile(`\{\d*$`)
 

@@ -208,4 +208,9 @@ var variables = []variable{
 		allowed: alternatives(httpNames), unset: string(HTTPNamesSemconv),
 		set: setName(func(c *Config) *HTTPNames { return &c.HTTP.Names }),
 	},
+	{
+		keys: []string{"METRICS_HTTP_DURATION_BOUNDS"}, field: "HTTP.DurationBounds",
+		meaning: "Upper bounds that the request duration's buckets have besides their own, in both vocabularies: those of the service's objectives, so that the share of requests within each is exact.",
+		allowed: allowedDurationBounds, unset: "none", set: setDurationBounds,
+	},
 }

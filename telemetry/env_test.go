@@ -70,6 +70,7 @@ func TestFromEnv(t *testing.T) {
 		{[]string{"METRICS_CUSTOM_LABELS=a=b,"}, Config{Labels: map[string]string{"a": "b"}}},
 		{[]string{"METRICS_EXCLUDED_HANDLERS=/a,"}, Config{HTTP: HTTPConfig{ExcludedHandlers: []string{"/a"}}}},
 		{[]string{"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET, PROPFIND,"}, Config{HTTP: HTTPConfig{KnownMethods: []string{"GET", "PROPFIND"}}}},
+		{[]string{"METRICS_HTTP_DURATION_BOUNDS=300ms, 1s,"}, Config{HTTP: HTTPConfig{DurationBounds: []time.Duration{300 * time.Millisecond, time.Second}}}},
 		{[]string{"METRICS_HTTP_NAMES=both"}, Config{HTTP: HTTPConfig{Names: HTTPNamesBoth}}},
 		{[]string{"OTEL_TRACES_EXPORTER=whatever", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=x"}, Config{}},
 	}
@@ -155,6 +156,8 @@ func TestFromEnvRefuses(t *testing.T) {
 		{[]string{"METRICS_CUSTOM_LABELS=otel_scope_name=c"}, "reserved"},
 		{[]string{"METRICS_CUSTOM_LABELS=a="}, "no value"},
 		{[]string{"METRICS_CUSTOM_LABELS=a=%ff"}, "UTF-8"},
+		{[]string{"METRICS_HTTP_DURATION_BOUNDS=0.3"}, "300ms,1s"},
+		{[]string{"METRICS_HTTP_DURATION_BOUNDS=-1s"}, "from 1µs up"},
 		{[]string{"METRICS_HTTP_NAMES=old"}, "semconv, classic or both"},
 	}
 	for _, test := range tests {

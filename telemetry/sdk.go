@@ -144,6 +144,7 @@ func (s *SDK) openMiddleware(context.Context, *resource.Resource) error {
 		middleware.WithMeterProvider(s.provider),
 		middleware.WithErrorHandler(s.opts.errorHandler),
 		middleware.WithDurationBuckets(vocabulary.DurationBuckets(vocabulary.Names(s.cfg.HTTP.Names))...),
+		middleware.WithDurationBounds(s.cfg.HTTP.DurationBounds...),
 	}
 	if s.opts.tracerProvider != nil {
 		s.middleware = append(s.middleware, middleware.WithTracerProvider(s.opts.tracerProvider))

@@ -177,6 +177,9 @@ func (c HTTPConfig) check() []problem {
 			problems = append(problems, problem{"HTTP.KnownMethods", strings.Join(c.KnownMethods, ","), err.Error(), "a list of at most 100 methods"})
 		}
 	}
+	if _, err := middleware.New(middleware.WithMeterProvider(noop.NewMeterProvider()), middleware.WithDurationBounds(c.DurationBounds...)); err != nil {
+		problems = append(problems, problem{"HTTP.DurationBounds", fmt.Sprint(c.DurationBounds), err.Error(), allowedDurationBounds})
+	}
 	for _, expr := range c.ExcludedHandlers {
 		bad := func(wrong string) problem {
 			return problem{"HTTP.ExcludedHandlers", expr, wrong, "regular expressions (RE2)"}

@@ -16,8 +16,9 @@
 //
 // Where classic names are on, the middleware records the union of both vocabularies' bounds
 // ([DurationBuckets]), and each vocabulary is shown its own: a bucket is then a sum of recorded ones,
-// not an estimate. Where the application chose other bounds, both vocabularies show those, unless all
-// of a vocabulary's bounds are among them. Of an exponential histogram the classic duration has sum and
+// not an estimate. A bound that is neither's was added for an
+// objective, and both show it. Where the application chose other bounds altogether, so that not all of a vocabulary's
+// are among them, that vocabulary shows those. Of an exponential histogram the classic duration has sum and
 // count.
 //
 // A derived series starts when the oldest of its sources did. A histogram's bucket keeps the newest

@@ -53,7 +53,7 @@ func TestOtherBoundsAreShownAsTheyAre(t *testing.T) {
 		conventionsCount int
 	}{
 		{"none of them", []float64{1, 2}, []float64{1, 2}, []float64{1, 2}, 3},
-		{"classic ones alone", []float64{0.05, 0.1, 0.2, 0.3, 1, 3, 5}, []float64{0.05, 0.1, 0.2, 0.3, 1, 3, 5}, []float64{0.05, 0.1, 0.3, 1, 3, 5}, 8},
+		{"classic ones and one of the application's", []float64{0.05, 0.1, 0.2, 0.3, 1, 3, 5}, []float64{0.05, 0.1, 0.2, 0.3, 1, 3, 5}, []float64{0.05, 0.1, 0.2, 0.3, 1, 3, 5}, 8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -67,14 +67,14 @@ func exponentialPoints[N int64 | float64](points []metricdata.ExponentialHistogr
 	return out
 }
 
-// merge adds up the points that have the same labels, with their buckets folded to bounds. The result is in
+// merge adds up the points that have the same labels, with their buckets folded to those that are shown. The result is in
 // the order of the first of each.
-func merge(points []point, l labels, bounds []float64) []point {
+func merge(points []point, l labels, shown *buckets) []point {
 	var out []point
 	index := make(map[attribute.Distinct]int, len(points))
 	for _, p := range points {
 		p.attrs = l.of(p.attrs)
-		p.bounds, p.counts = fold(p.bounds, p.counts, bounds)
+		p.bounds, p.counts = fold(p.bounds, p.counts, shown.of(p.bounds))
 		id := p.attrs.Equivalent()
 		i, ok := index[id]
 		if !ok {

@@ -16,15 +16,16 @@ const (
 
 // Rewrite returns scopes with the metrics of the middleware's own scope in the vocabulary of names. The
 // input is not changed, and under [Semconv] it is the result; otherwise the result shares with it what
-// is the same in both. It is safe for concurrent use.
+// is the same in both. added are bounds of the server's duration, in seconds, that were recorded in addition to [DurationBuckets], and
+// that every vocabulary shows. It is safe for concurrent use.
 //
 // Sizes are summaries without quantiles: a sum and a count.
-func Rewrite(scopes []metricdata.ScopeMetrics, names Names) []metricdata.ScopeMetrics {
+func Rewrite(scopes []metricdata.ScopeMetrics, names Names, added ...float64) []metricdata.ScopeMetrics {
 	if names != Classic && names != Both {
 		return scopes
 	}
 	return rewriteOwn(scopes, func(metrics []metricdata.Metrics) []metricdata.Metrics {
-		return rewrite(metrics, names)
+		return rewrite(metrics, names, added)
 	})
 }
 
@@ -41,30 +42,34 @@ func rewriteOwn(scopes []metricdata.ScopeMetrics, edit func([]metricdata.Metrics
 }
 
 // rewrite keeps what names shows of the conventions' metrics, and appends the classic ones.
-func rewrite(metrics []metricdata.Metrics, names Names) []metricdata.Metrics {
+func rewrite(metrics []metricdata.Metrics, names Names, added []float64) []metricdata.Metrics {
 	out := make([]metricdata.Metrics, 0, 2*len(metrics)+1)
 	for _, m := range metrics {
 		if names == Both || derived[m.Name] == nil {
-			out = append(out, ownBuckets(m))
+			out = append(out, ownBuckets(m, added))
 		}
 	}
 	for _, m := range metrics {
 		if derive := derived[m.Name]; derive != nil {
-			out = append(out, derive(m.Data)...)
+			out = append(out, derive(m.Data, added)...)
 		}
 	}
 	return out
 }
 
 // ownBuckets shows a duration of the conventions without the bounds that are recorded for the classic one.
-func ownBuckets(m metricdata.Metrics) metricdata.Metrics {
+func ownBuckets(m metricdata.Metrics, added []float64) metricdata.Metrics {
 	h, ok := m.Data.(metricdata.Histogram[float64])
 	if !ok || (m.Name != serverDuration && m.Name != clientDuration) {
 		return m
 	}
+	if m.Name == clientDuration {
+		added = nil // objectives are the server's
+	}
+	shown := conventional(added)
 	points := make([]metricdata.HistogramDataPoint[float64], len(h.DataPoints))
 	for i, p := range h.DataPoints {
-		p.Bounds, p.BucketCounts = fold(p.Bounds, p.BucketCounts, semconvBuckets)
+		p.Bounds, p.BucketCounts = fold(p.Bounds, p.BucketCounts, shown.of(p.Bounds))
 		p.Exemplars = newest(p.Exemplars, p.Bounds)
 		points[i] = p
 	}
