@@ -34,7 +34,7 @@ func TestNothingToCompare(t *testing.T) {
 func TestNothingToCompareYet(t *testing.T) {
 	t.Parallel()
 	out := newTranscript()
-	d, err := open(t.Context(), flags{addr: "127.0.0.1:0", duration: time.Hour}, environment(nil), out, newTranscript())
+	d, err := open(t.Context(), flags{addr: "127.0.0.1:0", health: mixed, duration: time.Hour}, environment(nil), out, newTranscript())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ type demo struct {
 	backend  *telemetrytest.Backend // nil when somebody else's is pushed to, or nothing is
 	listener net.Listener
 	server   *http.Server
-	stopping context.CancelFunc // ends the event streams
+	stopping context.CancelFunc // ends the event streams, and what a sick service does
+	illness  *illness
 }
 
 // open acquires everything run needs. The port comes first: it is what goes wrong most.
@@ -50,7 +51,10 @@ func open(ctx context.Context, f flags, lookup func(string) (string, bool), stdo
 	}
 	streams, stopping := context.WithCancel(context.Background())
 	d.stopping = stopping
-	d.server = newServer(d.sdk, streams)
+	d.server = newServer(d.sdk, f.health, streams)
+	if f.health == sick {
+		d.illness = fallIll(d.sdk, d.backend, streams)
+	}
 	return d, nil
 }
 
@@ -84,9 +88,9 @@ func (d *demo) openTelemetry(ctx context.Context, stderr io.Writer) error {
 }
 
 // newServer serves the routes and /metrics, measured, with the time-outs a service should have.
-func newServer(sdk *telemetry.SDK, streams context.Context) *http.Server {
+func newServer(sdk *telemetry.SDK, h health, streams context.Context) *http.Server {
 	mux := http.NewServeMux()
-	newRoutes(sdk.MeterProvider(), streams).mount(mux)
+	newRoutes(sdk, h, streams).mount(mux)
 	sdk.Mount(mux)
 	return &http.Server{
 		Handler:           sdk.Middleware(mux),
@@ -109,10 +113,11 @@ func (d *demo) run(ctx context.Context) error {
 		cancel() // a server that fails takes the demo with it
 	}()
 	d.printURLs()
-	load := startLoad(d.url(), d.flags.load)
+	load := startLoad(d.url(), d.flags.health, d.flags.load)
 	d.printTables(ctx)
 	d.stopping()
 	load.stop()
+	d.illness.wait()
 	return d.finish(served)
 }
 
@@ -147,7 +152,10 @@ func (d *demo) finish(served <-chan error) error {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		errs = append(errs, fmt.Errorf("server: %w", err))
 	}
-	disagreement := d.lastComparison(ctx)
+	var disagreement error
+	if d.illness == nil {
+		disagreement = d.lastComparison(ctx)
+	}
 	switch {
 	case d.flags.duration > 0:
 		errs = append(errs, disagreement)
@@ -170,7 +178,7 @@ func (d *demo) lastComparison(ctx context.Context) error {
 func (d *demo) url() string { return "http://" + d.listener.Addr().String() }
 
 func (d *demo) printURLs() {
-	fmt.Fprintf(d.out, "serving    %s/   (try /fast, /slow, /fail, /panic, /events, and POST to /upload)\n", d.url())
+	fmt.Fprintf(d.out, "serving    %s/   (try /fast, /slow, /fail, /panic, /events, /relay, and POST to /upload)\n", d.url())
 	switch {
 	case d.config.Disabled:
 		fmt.Fprintln(d.out, "telemetry  is off: OTEL_SDK_DISABLED or ENABLE_METRICS says so")

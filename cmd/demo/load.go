@@ -10,18 +10,38 @@ import (
 	"time"
 )
 
-// traffic is what the load sends: weight of a hundred requests, on average.
-var traffic = []struct {
+// share is a part of the load: weight of a hundred requests, on average.
+type share struct {
 	weight       int
 	method, path string
-}{
-	{60, http.MethodGet, "/fast"},
-	{15, http.MethodGet, "/slow"},
-	{8, http.MethodGet, "/fail"},
-	{3, http.MethodGet, panicPath},
-	{10, http.MethodPost, "/upload"},
-	{2, http.MethodGet, "/events"},
-	{2, http.MethodGet, "/no-such-page"},
+}
+
+// traffic is what the load sends. What is missing to a hundred goes to /fast.
+var traffic = map[health][]share{
+	mixed: {
+		{15, http.MethodGet, "/slow"},
+		{8, http.MethodGet, "/fail"},
+		{3, http.MethodGet, panicPath},
+		{10, http.MethodPost, "/upload"},
+		{2, http.MethodGet, "/events"},
+		{4, http.MethodGet, "/relay"},
+		{2, http.MethodGet, "/no-such-page"},
+	},
+	healthy: {
+		{15, http.MethodGet, "/slow"},
+		{10, http.MethodPost, "/upload"},
+		{2, http.MethodGet, "/events"},
+		{4, http.MethodGet, "/relay"},
+	},
+	sick: {
+		{30, http.MethodGet, "/slow"},
+		{25, http.MethodGet, "/fail"},
+		{5, http.MethodGet, panicPath},
+		{10, http.MethodPost, "/upload"},
+		{2, http.MethodGet, "/events"},
+		{4, http.MethodGet, "/relay"},
+		{2, http.MethodGet, "/no-such-page"},
+	},
 }
 
 const panicPath = "/panic"
@@ -32,6 +52,7 @@ const maxInFlight = 256
 // load sends requests at a steady rate until it is stopped.
 type load struct {
 	base   string
+	shares []share
 	client *http.Client
 	// once uses no connection twice. A GET that dies on a used one is sent again by net/http, unasked,
 	// and the route that panics would be called several times for each request.
@@ -44,11 +65,12 @@ type load struct {
 // answerTimeout bounds one request of the load.
 const answerTimeout = 10 * time.Second
 
-// startLoad sends rate requests a second to base; none when rate is 0.
-func startLoad(base string, rate int) *load {
+// startLoad sends rate requests a second to base, as is usual for a service of this health; none when rate is 0.
+func startLoad(base string, h health, rate int) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{
 		base:   base,
+		shares: traffic[h],
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: maxInFlight}, Timeout: answerTimeout},
 		once:   &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: answerTimeout},
 		cancel: cancel,
@@ -89,7 +111,7 @@ func (l *load) tick(ctx context.Context, rate int) {
 
 // send does not mind how a request ends: some of the routes are there to fail.
 func (l *load) send() {
-	method, path := pick(rand.IntN(100))
+	method, path := pick(l.shares, rand.IntN(100))
 	var body io.Reader
 	if method == http.MethodPost {
 		body = strings.NewReader(strings.Repeat("x", rand.IntN(64<<10)))
@@ -111,8 +133,8 @@ func (l *load) send() {
 }
 
 // pick chooses by weight, for n from 0 to 99.
-func pick(n int) (method, path string) {
-	for _, t := range traffic {
+func pick(shares []share, n int) (method, path string) {
+	for _, t := range shares {
 		if n < t.weight {
 			return t.method, t.path
 		}

@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 type flags struct {
 	addr     string
 	load     int
+	health   health
 	duration time.Duration
 }
 
@@ -67,6 +68,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.SetOutput(stderr)
 	set.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
 	set.IntVar(&f.load, "load", 20, "`requests` a second the demo sends to itself; 0 sends none")
+	set.StringVar((*string)(&f.health), "health", string(mixed), "how the service is: `mixed`, with routes that always fail; healthy, without them; or sick, for alerts to be tried on: it is slow and fails, its backend is down, a callback fails, an instrument is full, goroutines leak; then the exits are not compared")
 	set.DurationVar(&f.duration, "for", 0, "stop after this `duration`; the exit status is then 0 only if both exits have series, and agree to the last count (default: run until Ctrl-C)")
 	set.Usage = func() {
 		fmt.Fprint(stderr, "demo serves a few routes, exposes /metrics and pushes OTLP, and compares the two.\n"+
@@ -89,6 +91,8 @@ func (f flags) check(rest []string) error {
 		return fmt.Errorf("flags: %q: there are no arguments, only flags; see -help", rest[0])
 	case f.load < 0 || f.load > maxLoad:
 		return fmt.Errorf(`flags: -load="%d": out of range; 0 to %d requests a second`, f.load, maxLoad)
+	case traffic[f.health] == nil:
+		return fmt.Errorf(`flags: -health=%q: unknown; mixed, healthy or sick`, f.health)
 	case f.duration < 0:
 		return fmt.Errorf(`flags: -for="%v": is negative; a duration such as 30s, or 0 to run until Ctrl-C`, f.duration)
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +66,7 @@ func runDemo(t *testing.T, vars map[string]string, args ...string) (status int, 
 func visited(t *testing.T, vars map[string]string, before func(*demo)) (stdout, stderr string, err error) {
 	t.Helper()
 	out, errOut := newTranscript(), newTranscript()
-	d, err := open(t.Context(), flags{addr: "127.0.0.1:0", load: 100, duration: time.Hour}, environment(vars), out, errOut)
+	d, err := open(t.Context(), flags{addr: "127.0.0.1:0", load: 100, health: mixed, duration: time.Hour}, environment(vars), out, errOut)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +213,7 @@ func TestCannotStart(t *testing.T) {
 		{nil, []string{"-load", "-1"}, exitUsage, []string{`-load="-1"`, "0 to 10000"}},
 		{nil, []string{"-load", "10001"}, exitUsage, []string{`-load="10001"`}},
 		{nil, []string{"-for", "-1s"}, exitUsage, []string{`-for="-1s"`, "negative"}},
+		{nil, []string{"-health", "ill"}, exitUsage, []string{`-health="ill"`, "mixed, healthy or sick"}},
 		{nil, []string{"-wat"}, exitUsage, []string{"-wat", "-addr", "-load", "-for"}},
 		{nil, []string{"serve"}, exitUsage, []string{`"serve"`, "only flags"}},
 		{nil, []string{"-help"}, exitOK, []string{"-addr", "-load", "-for", "exit status", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"}},
@@ -229,14 +232,80 @@ func TestCannotStart(t *testing.T) {
 }
 
 func TestTrafficIsAHundred(t *testing.T) {
-	sum := 0
-	for _, tr := range traffic {
-		sum += tr.weight
+	for h, shares := range traffic {
+		sum := 0
+		for _, s := range shares {
+			sum += s.weight
+		}
+		if sum >= 100 {
+			t.Errorf("%s: the weights add up to %d; want something left for /fast", h, sum)
+		}
+		if _, path := pick(shares, sum-1); path != shares[len(shares)-1].path {
+			t.Errorf("%s: pick(%d) = %s; want the last one", h, sum-1, path)
+		}
+		if _, path := pick(shares, 99); path != "/fast" {
+			t.Errorf("%s: pick(99) = %s; want /fast", h, path)
+		}
 	}
-	if sum != 100 {
-		t.Errorf("the weights add up to %d; want 100", sum)
+}
+
+// TestSick wants everything that an alert looks for to be on the page of a sick demo, and none of it on that of a healthy one.
+func TestSick(t *testing.T) {
+	for _, h := range []health{healthy, sick} {
+		t.Run(string(h), func(t *testing.T) {
+			t.Parallel()
+			d, err := open(t.Context(), flags{addr: "127.0.0.1:0", load: 100, health: h, duration: time.Hour}, environment(nil), newTranscript(), newTranscript())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			ran := make(chan error, 1)
+			go func() { ran <- d.run(ctx) }()
+			signs := []string{
+				`http_server_request_duration_seconds_count\{.*error_type="500".*} [1-9]`,
+				`http_server_request_duration_seconds_bucket\{.*http_route="/slow".*le="1"} 0`,
+				`duotel_push_failures_total\{.*} [1-9]`,
+				`duotel_callback_failures_total\{.*} [1-9]`,
+				`duotel_cardinality_used\{.*instrument="demo.orders".*} 2000`,
+			}
+			page := ""
+			if h == sick {
+				page = awaitPage(ctx, t, d.url(), signs)
+			} else {
+				page = awaitPage(ctx, t, d.url(), []string{`http_client_request_duration_seconds_count\{.*} [1-9]`, `http_server_request_duration_seconds_count\{.*/slow.*} [1-9]`})
+			}
+			for _, sign := range signs {
+				if got := regexp.MustCompile(sign).MatchString(page); got != (h == sick) {
+					t.Errorf("%s: %t", sign, got)
+				}
+			}
+			cancel()
+			if err := <-ran; h == healthy && err != nil {
+				t.Errorf("run = %v", err)
+			}
+		})
 	}
-	if _, path := pick(99); path != traffic[len(traffic)-1].path {
-		t.Errorf("pick(99) = %s; want the last one", path)
+}
+
+// awaitPage returns the page as soon as it has all of the lines, or when ctx ends.
+func awaitPage(ctx context.Context, t *testing.T, url string, lines []string) (page string) {
+	t.Helper()
+	for ctx.Err() == nil {
+		resp, err := http.Get(url + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		page = string(data)
+		if !slices.ContainsFunc(lines, func(l string) bool { return !regexp.MustCompile(l).MatchString(page) }) {
+			return page
+		}
+		pause(ctx, 100*time.Millisecond)
 	}
+	return page
 }

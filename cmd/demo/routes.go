@@ -6,24 +6,30 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/duotel/duotel/telemetry"
 )
 
 // routes are the service: each shows something else of what the middleware measures.
 type routes struct {
 	uploaded metric.Int64Counter
+	client   *http.Client // measured
+	health   health
 	streams  context.Context // ends when the server stops, which a stream would otherwise outlive
 }
 
 // newRoutes makes the service's own instrument. A bad name would be an error and a working no-op
 // instrument, so there is nothing to handle.
-func newRoutes(provider metric.MeterProvider, streams context.Context) *routes {
-	uploaded, _ := provider.Meter("demo").Int64Counter("demo.uploaded",
+func newRoutes(sdk *telemetry.SDK, h health, streams context.Context) *routes {
+	uploaded, _ := sdk.MeterProvider().Meter("demo").Int64Counter("demo.uploaded",
 		metric.WithUnit("By"), metric.WithDescription("Bytes received by /upload."))
-	return &routes{uploaded: uploaded, streams: streams}
+	client := &http.Client{Transport: sdk.Transport(nil), Timeout: answerTimeout}
+	return &routes{uploaded: uploaded, client: client, health: h, streams: streams}
 }
 
 func (s *routes) mount(mux *http.ServeMux) {
@@ -33,20 +39,25 @@ func (s *routes) mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /fail", s.fail)
 	mux.HandleFunc("GET /panic", s.panics)
 	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /relay", s.relay)
 	mux.HandleFunc("POST /upload", s.upload)
 }
 
 func (s *routes) index(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprint(w, "GET /fast\nGET /slow\nGET /fail\nGET /panic\nGET /events\nPOST /upload\nGET /metrics\n")
+	fmt.Fprint(w, "GET /fast\nGET /slow\nGET /fail\nGET /panic\nGET /events\nGET /relay\nPOST /upload\nGET /metrics\n")
 }
 
 func (s *routes) fast(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "fast")
 }
 
-// slow takes 50 to 250 ms.
+// slow takes 50 to 250 ms, and over a second when the service is sick.
 func (s *routes) slow(w http.ResponseWriter, r *http.Request) {
-	if pause(r.Context(), 50*time.Millisecond+rand.N(200*time.Millisecond)) {
+	d := 50*time.Millisecond + rand.N(200*time.Millisecond)
+	if s.health == sick {
+		d += time.Second
+	}
+	if pause(r.Context(), d) {
 		fmt.Fprintln(w, "slow")
 	}
 }
@@ -57,6 +68,23 @@ func (s *routes) fail(w http.ResponseWriter, _ *http.Request) {
 
 func (s *routes) panics(http.ResponseWriter, *http.Request) {
 	panic("this route panics")
+}
+
+// relay is a client of /fast, so that what a service calls can be seen too.
+func (s *routes) relay(w http.ResponseWriter, r *http.Request) {
+	at, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+at.String()+"/fast", nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		http.Error(w, "no answer from /fast", http.StatusBadGateway)
+		return
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(w, resp.Body)
 }
 
 // maxUpload is the largest body /upload takes, in bytes.
