@@ -50,6 +50,19 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestContract holds the service to metrics.yaml, from which its dashboards and alerts are made.
+func TestContract(t *testing.T) {
+	kit := telemetrytest.New(t)
+	e, err := newEngine(kit.SDK.MeterProvider(), 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		e.request(t.Context())
+	}
+	telemetrytest.AssertContract(t, kit, "metrics.yaml")
+}
+
 // TestSick wants a sick engine to fail far more often, in every way that an alert looks at.
 func TestSick(t *testing.T) {
 	count := func(sick bool) (failed, retried float64) {
