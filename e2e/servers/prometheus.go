@@ -17,6 +17,8 @@ type Job struct {
 	Protocol string
 	// File has the targets: that of a [Targets].
 	File string
+	// Convert stores classic histograms as native ones with custom buckets.
+	Convert bool
 }
 
 // PrometheusConfig says what a Prometheus does beyond storing.
@@ -28,6 +30,8 @@ type PrometheusConfig struct {
 	Promote []string
 	// Basic is the user:password that every request needs, OTLP too; empty for none.
 	Basic string
+	// Rules are rule files.
+	Rules []string
 	// Lookback is how old the latest sample of a series may be; empty for the default.
 	Lookback string
 
@@ -94,26 +98,35 @@ func (cfg PrometheusConfig) options(tb testing.TB, dir string) (out []string) {
 // identity in target_info, is kept, so that it can be compared.
 func (cfg PrometheusConfig) yaml() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `global: {scrape_interval: 1s, scrape_timeout: 1s}
+	fmt.Fprintf(&b, `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [%s]
 storage: {exemplars: {max_exemplars: 10000}}
 otlp:
   promote_scope_metadata: true
   keep_identifying_resource_attributes: true
   promote_resource_attributes: [%s]
 scrape_configs:
-`, strings.Join(cfg.Promote, ", "))
+`, strings.Join(quoted(cfg.Rules), ", "), strings.Join(cfg.Promote, ", "))
 	for _, job := range cfg.Jobs {
 		b.WriteString(job.yaml())
 	}
 	return b.String()
 }
 
+func quoted(files []string) (out []string) {
+	for _, f := range files {
+		out = append(out, fmt.Sprintf("%q", f))
+	}
+	return out
+}
+
 func (j Job) yaml() string {
 	return fmt.Sprintf(`- job_name: %q
   scrape_protocols: [%s]
   scrape_native_histograms: %t
+  convert_classic_histograms_to_nhcb: %t
   file_sd_configs: [{files: [%q], refresh_interval: 1s}]
-`, j.Name, j.Protocol, j.Protocol == "PrometheusProto", j.File)
+`, j.Name, j.Protocol, j.Protocol == "PrometheusProto", j.Convert, j.File)
 }
 
 // Promtool returns the path of promtool.
