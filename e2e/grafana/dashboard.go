@@ -19,13 +19,13 @@ type Dashboard struct {
 
 // Panel is a panel that asks something. Rows are not among them.
 type Panel struct {
-	ID           int
-	Title, Type  string
-	Unit         string
-	X, Y, W, H   int
-	Queries      []Query
-	Row          string // the title of the row that it is in
-	Description  string
+	ID          int
+	Title, Type string
+	Unit        string
+	X, Y, W, H  int
+	Queries     []Query
+	Row         string // the title of the row that it is in
+	Description string
 }
 
 // Query is one query of a panel.
@@ -41,12 +41,12 @@ type file struct {
 }
 
 type panel struct {
-	ID            int
-	Type, Title   string
-	Description   string
-	GridPos       struct{ X, Y, W, H int }
-	FieldConfig   struct{ Defaults struct{ Unit string } }
-	Targets       []struct {
+	ID          int
+	Type, Title string
+	Description string
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct{ Defaults struct{ Unit string } }
+	Targets     []struct {
 		RefID, Expr, LegendFormat, Format string
 		Instant                           bool
 	}
