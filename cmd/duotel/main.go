@@ -12,7 +12,9 @@ import (
 
 	"github.com/peterbourgon/ff/v3/ffcli"
 
+	"github.com/duotel/duotel/cmd/duotel/internal/check"
 	"github.com/duotel/duotel/cmd/duotel/internal/cli"
+	"github.com/duotel/duotel/cmd/duotel/internal/contract"
 )
 
 func main() {
@@ -29,6 +31,9 @@ func root(s cli.Streams) *ffcli.Command {
 	cmd := cli.Command(s, set, "duotel <command> [flags] [arguments]",
 		"What people need around their metrics.", "",
 		func(context.Context, []string) error { return flag.ErrHelp })
-	cmd.Subcommands = []*ffcli.Command{}
+	cmd.Subcommands = []*ffcli.Command{
+		check.New(s),
+		contract.New(s),
+	}
 	return cmd
 }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/duotel/duotel/cmd/duotel/internal/cli"
+	"github.com/duotel/duotel/telemetry/telemetrytest"
+)
+
+// run is the command as a shell sees it.
+func run(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	s := cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}
+	status = cli.Run(t.Context(), root(s), args, s)
+	return status, out.String(), errOut.String()
+}
+
+// want fails the test unless the status is as wanted and the output has each of the texts.
+func want(t *testing.T, status int, says []string, args ...string) string {
+	t.Helper()
+	got, out, errOut := run(t, "", args...)
+	if got != status {
+		t.Errorf("%q: status %d, want %d\n%s%s", args, got, status, out, errOut)
+	}
+	for _, text := range says {
+		if !strings.Contains(out+errOut, text) {
+			t.Errorf("%q: want %q in\n%s%s", args, text, out, errOut)
+		}
+	}
+	return out
+}
+
+// TestUsage calls the command wrongly in each row.
+func TestUsage(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("schema: duotel.metrics/v1\ninstruments: [{name: a, kinds: counter}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		says []string
+	}{
+		{nil, []string{"check", "contract"}},
+		{[]string{"chek"}, []string{"check"}},
+		{[]string{"check"}, []string{"one URL"}},
+		{[]string{"check", "localhost:8080"}, []string{`"localhost:8080"`, "http://"}},
+		{[]string{"check", "-x", "http://localhost"}, []string{"-x", "-require"}},
+		{[]string{"check", "-timeout", "0s", "http://localhost"}, []string{"-timeout=0s"}},
+		{[]string{"check", "-contract", bad, "http://127.0.0.1:1"}, []string{bad + ":2:", `unknown key "kinds"`, "kind"}},
+		{[]string{"check", "-bearer-token-file", "/nowhere", "http://127.0.0.1:1"}, []string{"-bearer-token-file", "/nowhere"}},
+		{[]string{"contract"}, []string{"record or diff"}},
+		{[]string{"contract", "diff", "a"}, []string{"two files"}},
+		{[]string{"contract", "diff", bad, bad}, []string{bad + ":2:"}},
+		{[]string{"contract", "record"}, []string{"one page"}},
+	} {
+		want(t, cli.Usage, tt.says, tt.args...)
+	}
+	for _, args := range [][]string{{"-h"}, {"check", "-h"}, {"contract", "record", "-h"}} {
+		want(t, cli.OK, []string{"USAGE"}, args...)
+	}
+}
+
+// TestCheckARealPage checks the page of a real SDK, once as it is and once against what it does not keep.
+func TestCheckARealPage(t *testing.T) {
+	kit := telemetrytest.New(t)
+	h := kit.SDK.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/x", nil))
+	}
+	server := httptest.NewServer(kit.SDK.MetricsHandler())
+	defer server.Close()
+
+	want(t, cli.OK, []string{"text", "openmetrics", "protobuf", "samples", "nothing found"},
+		"check", "-require", "http_server_request_duration_seconds,go_goroutines", server.URL)
+	out := want(t, cli.OK, nil, "check", "-top", "1", server.URL)
+	if !strings.Contains(out, "http_server_request_duration_seconds  51      http_request_method") || !strings.Contains(out, "3       17") {
+		t.Errorf("three methods make 3 x 17 series, 17 without the method:\n%s", out)
+	}
+	want(t, cli.Finding, []string{"required: orders_total is not on the page"}, "check", "-require", "orders_total", server.URL)
+
+	file := filepath.Join(t.TempDir(), "metrics.yaml")
+	recorded := want(t, cli.OK, []string{"http_server_request_duration_seconds", "[GET, POST, PUT]"}, "contract", "record", "-service", "shop", server.URL)
+	if err := os.WriteFile(file, []byte(recorded), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, cli.OK, []string{"nothing found"}, "check", "-contract", file, server.URL)
+	next := filepath.Join(filepath.Dir(file), "next.yaml")
+	if err := os.WriteFile(next, []byte(strings.Replace(recorded, "[GET, POST, PUT]", "[GET, POST]", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, cli.Finding, []string{"breaking", `http_request_method="PUT" removed`}, "contract", "diff", file, next)
+	want(t, cli.OK, nil, "contract", "diff", file, file)
+	want(t, cli.Finding, []string{`http_request_method="PUT" added`}, "check", "-contract", next, server.URL)
+	want(t, cli.OK, nil, "contract", "record", "-update", next, server.URL)
+	want(t, cli.OK, nil, "contract", "diff", file, next)
+}
+
+// TestCheckBadPages wants everything that is wrong with a page to be told, and a page of one kind never to pass for another.
+func TestCheckBadPages(t *testing.T) {
+	const text, openMetrics = "text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0"
+	for name, tt := range map[string]struct {
+		status            int
+		contentType, body string
+		args              []string
+		says              []string
+	}{
+		"html":          {200, "text/html", "<html>", nil, []string{`answered with Content-Type "text/html"`}},
+		"403":           {403, text, "no token\nsecret", nil, []string{"status 403 Forbidden: no token"}},
+		"broken line":   {200, text, "a_total 1\nb{ 2\n", nil, []string{"text: "}},
+		"twice":         {200, text, "a 1\na 2\n", nil, []string{"is there twice"}},
+		"no EOF":        {200, openMetrics, "a 1\n", nil, []string{"openmetrics: "}},
+		"lint":          {200, text, "# HELP myCounter x\n# TYPE myCounter counter\nmyCounter 1\n", nil, []string{"lint: myCounter", "_total"}},
+		"too large":     {200, text, strings.Repeat("# comment\n", 100), []string{"-max-bytes", "50"}, []string{"more than 50 bytes"}},
+		"one only":      {200, text, "a 1\n", nil, []string{"protobuf: asked for", "openmetrics: asked for"}},
+		"not a counter": {200, text, "# TYPE a counter\na{b=\"\xff\"} 1\n", nil, []string{"text: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tt.contentType)
+				w.WriteHeader(tt.status)
+				fmt.Fprint(w, tt.body)
+			}))
+			defer server.Close()
+			want(t, cli.Finding, tt.says, append(append([]string{"check"}, tt.args...), server.URL)...)
+		})
+	}
+}
+
+// TestSecrets wants neither a password in the address nor a token in an error.
+func TestSecrets(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("t0ken\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, out, errOut := run(t, "", "check", "-bearer-token-file", token, "http://user:s3cret@127.0.0.1:1/metrics")
+	if strings.Contains(out+errOut, "s3cret") || strings.Contains(out+errOut, "t0ken") {
+		t.Errorf("it says\n%s%s", out, errOut)
+	}
+}
+
+// TestRecordFromStdin records a page that was saved.
+func TestRecordFromStdin(t *testing.T) {
+	status, out, errOut := run(t, "# TYPE orders_total counter\norders_total{outcome=\"ok\"} 1\n", "contract", "record", "-")
+	if status != cli.OK || !strings.Contains(out, "outcome: [ok]") {
+		t.Errorf("status %d: %s%s", status, out, errOut)
+	}
+}
