@@ -35,7 +35,6 @@ func (m maker) dependencies() page {
 					id: 211, title: "Share of failed requests by host", draw: lines, unit: share,
 					about:   "The share of a host's requests that failed: a status from 400 up, or no answer. It is 0 where none failed.",
 					queries: []query{{expr: names.Ratio(failures.Count(window, host), d.Count(window, host), host), legend: legend(host)}},
-					limits:  below(0.01),
 				},
 				{
 					id: 212, title: "Errors by kind", draw: stacked, unit: requestsPerSecond,

@@ -42,7 +42,6 @@ func rpcPanels(first uint32, what string, d names.Hist, errors string) []panel {
 			id: first + 2, title: "Share of failed calls " + what + " by method", draw: lines, unit: share,
 			about:   "The share of a method's calls that failed; 0 where none did. " + errors,
 			queries: []query{{expr: names.Ratio(failed.Count(window, rpcMethod), d.Count(window, rpcMethod), rpcMethod), legend: legend(rpcMethod)}},
-			limits:  below(0.01),
 		},
 		{
 			id: first + 3, title: "Errors of calls " + what + " by method and code", draw: stacked, unit: requestsPerSecond,

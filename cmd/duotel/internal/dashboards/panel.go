@@ -30,6 +30,7 @@ func (c panel) render(o Options, at dashboard.GridPos) (dashboard.Panel, error) 
 	if err != nil {
 		return dashboard.Panel{}, fmt.Errorf("panel %d %q: %w", c.id, c.title, err)
 	}
+	out.RepeatDirection, out.Transparent = nil, nil // defaults that say nothing
 	out.Id, out.PluginVersion = ptr(c.id), ptr(pluginVersion)
 	out.Title, out.Description = ptr(c.title), ptr(c.about)
 	out.Datasource, out.GridPos, out.Links = source(), &at, c.links(o)
@@ -66,7 +67,7 @@ func (c panel) visualization() cog.Builder[dashboard.Panel] {
 	latest := common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})
 	switch c.draw {
 	case number:
-		return stat.NewPanelBuilder().ReduceOptions(latest).GraphMode(common.BigValueGraphModeArea)
+		return stat.NewPanelBuilder().ReduceOptions(latest).Orientation(common.VizOrientationAuto).GraphMode(common.BigValueGraphModeArea)
 	case bars:
 		return bargauge.NewPanelBuilder().ReduceOptions(latest).
 			Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic)

@@ -39,7 +39,6 @@ func processCPU() []panel {
 			id: 401, title: "CPU used of what Go may use", draw: lines, unit: share,
 			about:   "Seconds of CPU per second, over GOMAXPROCS. Go sets GOMAXPROCS by the container's limit.",
 			queries: []query{{expr: ofInstances(used, perInstance("go_sched_gomaxprocs_threads")), legend: instances}},
-			limits:  below(0.9),
 		},
 		{
 			id: 402, title: "CPU", draw: lines, unit: none,
@@ -63,14 +62,10 @@ func processMemory() []panel {
 			alerts:  []string{"MemoryGrowing"},
 		},
 		{
-			id: 412, title: "Go's memory of its limit", draw: lines, unit: share,
-			about: "What the runtime has got from the operating system and not given back, over GOMEMLIMIT. Without a limit it is next to nothing.",
-			queries: []query{{
-				expr: ofInstances(names.Over("max", plain("go_memstats_sys_bytes").String()+" - "+plain("go_memstats_heap_released_bytes").String(), "instance"),
-					perInstance("go_gc_gomemlimit_bytes")),
-				legend: instances,
-			}},
-			limits: below(0.9), alerts: []string{"MemoryNearLimit"},
+			id: 412, title: "Memory of Go's limit", draw: lines, unit: share,
+			about:   "Resident memory over GOMEMLIMIT. Near it the garbage collector works all the time; without a limit it is next to nothing.",
+			queries: []query{{expr: ofInstances(perInstance("process_resident_memory_bytes"), perInstance("go_gc_gomemlimit_bytes")), legend: instances}},
+			limits:  below(0.95), alerts: []string{"MemoryNearLimit"},
 		},
 		{
 			id: 413, title: "Heap", draw: lines, unit: bytesUnit,
@@ -120,7 +115,6 @@ func processFiles() []panel {
 			id: 431, title: "File descriptors of the limit", draw: lines, unit: share,
 			about:   "Open files and connections over how many the process may have. At the limit nothing is accepted or opened any more.",
 			queries: []query{{expr: ofInstances(perInstance("process_open_fds"), perInstance("process_max_fds")), legend: instances}},
-			limits:  below(0.8),
 		},
 		{
 			id: 432, title: "File descriptors", draw: lines, unit: count,
@@ -145,7 +139,7 @@ func processFiles() []panel {
 			id: 435, title: "Restarts in an hour", draw: lines, unit: none,
 			about:   "How often the process began anew in the hour before.",
 			queries: []query{{expr: names.Over("max", fmt.Sprintf("changes(%s[1h])", plain("process_start_time_seconds")), "instance"), legend: instances}},
-			limits:  below(3), alerts: []string{"ServiceRestarting"},
+			limits:  below(4), alerts: []string{"ServiceRestarting"},
 		},
 	}
 }

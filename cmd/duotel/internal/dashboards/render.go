@@ -37,7 +37,6 @@ func (p page) render(o Options) (Dashboard, error) {
 	d.Time = &dashboard.DashboardDashboardTime{From: "now-1h", To: "now"}
 	d.Refresh = ptr("30s")
 	d.Templating.List = p.templates(o)
-	d.Annotations.List = annotations()
 	d.Links = []dashboard.DashboardLink{others()}
 	out := Dashboard{File: p.key + ".json", UID: *d.Uid, Title: *d.Title}
 
@@ -79,15 +78,6 @@ func (p page) render(o Options) (Dashboard, error) {
 	return out, nil
 }
 
-// annotations marks on every graph when an alert of the service began to fire.
-func annotations() []dashboard.AnnotationQuery {
-	return []dashboard.AnnotationQuery{{
-		Name: "Alerts", Enable: true, IconColor: "red", Datasource: source(),
-		Expr:        ptr(`ALERTS{alertstate="firing",job=~"$job"}`),
-		TitleFormat: ptr("{{alertname}}"), TextFormat: ptr("{{instance}}"), TagKeys: ptr("severity"),
-	}}
-}
-
 // others leads to the other dashboards, and takes along what is chosen.
 func others() dashboard.DashboardLink {
 	return dashboard.DashboardLink{
@@ -120,7 +110,7 @@ func choice(name, label, query, current string) dashboard.VariableModel {
 	}
 	return dashboard.VariableModel{
 		Type: dashboard.VariableTypeQuery, Name: name, Label: ptr(label), Datasource: source(),
-		Query: &dashboard.StringOrMap{String: ptr(query)}, Definition: ptr(query),
+		Query: &dashboard.StringOrMap{String: ptr(query)},
 		Refresh: ptr(dashboard.VariableRefreshOnTimeRangeChanged), Sort: ptr(dashboard.VariableSortAlphabeticalAsc),
 		Multi: ptr(true), IncludeAll: ptr(true), AllValue: ptr(".+"),
 		Current: &dashboard.VariableOption{

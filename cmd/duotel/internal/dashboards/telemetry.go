@@ -56,7 +56,7 @@ func (m maker) pullPanels() []panel {
 			id: 604, title: "Age of the latest sample", draw: lines, unit: seconds,
 			about:   "How far what Prometheus knows lags behind: at most the interval between scrapes when all is well.",
 			queries: []query{{expr: fmt.Sprintf("time() - max by (instance) (timestamp(%s))", up), legend: instances}},
-			limits:  below(120), alerts: []string{"TargetDown"},
+			alerts:  []string{"TargetDown"},
 		},
 		{
 			id: 605, title: "Bytes of pages", draw: lines, unit: bytesPerSecond,
