@@ -110,7 +110,7 @@ func choice(name, label, query, current string) dashboard.VariableModel {
 	}
 	return dashboard.VariableModel{
 		Type: dashboard.VariableTypeQuery, Name: name, Label: ptr(label), Datasource: source(),
-		Query: &dashboard.StringOrMap{String: ptr(query)},
+		Query:   &dashboard.StringOrMap{String: ptr(query)},
 		Refresh: ptr(dashboard.VariableRefreshOnTimeRangeChanged), Sort: ptr(dashboard.VariableSortAlphabeticalAsc),
 		Multi: ptr(true), IncludeAll: ptr(true), AllValue: ptr(".+"),
 		Current: &dashboard.VariableOption{
