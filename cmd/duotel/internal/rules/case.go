@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,77 +34,89 @@ func (s service) one(of names.Series, values string) Series {
 	return Series{of.Where(fmt.Sprintf("instance=%q", instance)).String(), values}
 }
 
-// Phase is a load for some minutes, as numbers of requests a minute. Those of OK and Failed take 40 ms, those of Slow 2 s.
+// Load is a service whose only route is asked, for the unit tests of rules, also those of objectives.
+type Load struct {
+	Options Options
+	// Route is the pattern that is asked. Default: /checkout.
+	Route string
+	// Threshold is what divides fast from slow, in seconds. A fast request takes a tenth of it and a slow one twice as long. Default: 1.
+	Threshold float64
+}
+
+// Phase is a part of a load: for some minutes, so many requests a minute. OK and Failed ones are fast.
 type Phase struct {
 	Minutes          int
 	OK, Failed, Slow float64
 }
 
-// Traffic returns the series of a service whose only route, /checkout, is asked so, with a sample a minute.
-// It is for the unit tests of rules, also those of objectives.
-func Traffic(o Options, phases ...Phase) []Series {
-	s := service{Options: o}
-	s.http = o.Names.HTTPServer().Where(s.job())
-	return s.traffic(phases...)
-}
-
-func (s service) traffic(phases ...Phase) []Series {
+// Series returns what Prometheus stores of the load, with a sample a minute.
+func (l Load) Series(phases ...Phase) []Series {
+	if l.Route == "" {
+		l.Route = "/checkout"
+	}
+	if l.Threshold == 0 {
+		l.Threshold = 1
+	}
+	s := service{Options: l.Options}
+	s.http = l.Options.Names.HTTPServer().Where(s.job())
 	good := func(p Phase) float64 { return p.OK + p.Slow }
 	failed := func(p Phase) float64 { return p.Failed }
-	if s.http.ErrorType == "" {
-		return s.classicTraffic(phases, good, failed)
+	route := []string{fmt.Sprintf("%s=%q", s.http.Route, l.Route), s.http.Method + `="GET"`}
+	if s.http.ErrorType != "" {
+		ok := append(slices.Clip(route), s.http.Status+`="200"`)
+		bad := append(slices.Clip(route), s.http.Status+`="500"`, s.http.ErrorType+`="500"`)
+		return append(
+			l.histogram(s, ok, phases, func(p Phase) (fast, slow float64) { return p.OK, p.Slow }),
+			l.histogram(s, bad, phases, func(p Phase) (fast, slow float64) { return p.Failed, 0 })...)
 	}
-	status := func(code, errorType string) []string {
-		return []string{`http_request_method="GET"`, `http_route="/checkout"`, `http_response_status_code="` + code + `"`, errorType}
-	}
-	out := s.histogram(status("200", ""), phases, func(p Phase) (fast, slow float64) { return p.OK, p.Slow })
-	return append(out, s.histogram(status("500", `error_type="500"`), phases, func(p Phase) (fast, slow float64) { return p.Failed, 0 })...)
+	// The classic vocabulary has a counter by status, and durations without it.
+	counter := s.http.Counter().Where(route...)
+	return append([]Series{
+		s.one(counter.Where(s.http.Status+`="200"`), counts(phases, good)),
+		s.one(counter.Where(s.http.Status+`="500"`), counts(phases, failed)),
+	}, l.histogram(s, route, phases, func(p Phase) (fast, slow float64) { return p.OK + p.Failed, p.Slow })...)
 }
 
-// classicTraffic has a counter by status, and durations without it.
-func (s service) classicTraffic(phases []Phase, good, failed func(Phase) float64) []Series {
-	route := []string{`handler="/checkout"`, `method="GET"`}
-	counter := s.http.Counter().Where(route...)
-	out := []Series{
-		s.one(counter.Where(`status="200"`), counts(phases, good)),
-		s.one(counter.Where(`status="500"`), counts(phases, failed)),
-	}
-	return append(out, s.histogram(route, phases, func(p Phase) (fast, slow float64) { return p.OK + p.Failed, p.Slow })...)
-}
+// traffic is the load that the catalogue's own alerts are tested with.
+func (s service) traffic(phases ...Phase) []Series { return Load{Options: s.Options}.Series(phases...) }
+
+func (l Load) fast() float64 { return l.Threshold / 10 }
+func (l Load) slow() float64 { return l.Threshold * 2 }
 
 // histogram returns the request durations with these labels.
-func (s service) histogram(labels []string, phases []Phase, of func(Phase) (fast, slow float64)) []Series {
+func (l Load) histogram(s service, labels []string, phases []Phase, of func(Phase) (fast, slow float64)) []Series {
 	duration := s.http.Duration.Series.Where(labels...)
 	if s.Names.Options().Native {
-		return []Series{s.one(duration, native(phases, of))}
+		return []Series{s.one(duration, l.native(phases, of))}
 	}
-	all := func(p Phase) float64 { fast, slow := of(p); return fast + slow }
 	part := func(suffix string, matchers ...string) names.Series {
 		p := duration.Where(matchers...)
 		p.Name += suffix
 		return p
 	}
+	within := func(bound float64) func(Phase) float64 {
+		return func(p Phase) (n float64) {
+			fast, slow := of(p)
+			if l.fast() <= bound {
+				n += fast
+			}
+			if l.slow() <= bound {
+				n += slow
+			}
+			return n
+		}
+	}
+	all := within(math.Inf(1))
 	var out []Series
 	for _, bound := range s.Names.DurationBounds() {
-		within := func(p Phase) float64 {
-			fast, slow := of(p)
-			switch {
-			case bound >= 2:
-				return fast + slow
-			case bound >= 0.04:
-				return fast
-			default:
-				return 0
-			}
-		}
-		out = append(out, s.one(part("_bucket", fmt.Sprintf("le=%q", upper(bound))), counts(phases, within)))
+		out = append(out, s.one(part("_bucket", fmt.Sprintf("le=%q", upper(bound))), counts(phases, within(bound))))
 	}
 	return append(out, s.one(part("_bucket", `le="+Inf"`), counts(phases, all)), s.one(part("_count"), counts(phases, all)))
 }
 
 // upper is a bound as Prometheus 3 stores it.
 func upper(bound float64) string {
-	text := fmt.Sprintf("%g", bound)
+	text := decimal(bound)
 	if !strings.Contains(text, ".") {
 		text += ".0"
 	}
@@ -121,11 +135,12 @@ func counts(phases []Phase, of func(Phase) float64) string {
 	return strings.Join(parts, " ")
 }
 
-// native is a native histogram in promtool's notation: 40 ms is in the bucket up to 1/16 s, 2 s in the one up to 2 s.
-func native(phases []Phase, of func(Phase) (fast, slow float64)) string {
+// native is a native histogram in promtool's notation, with a bucket for each power of two.
+func (l Load) native(phases []Phase, of func(Phase) (fast, slow float64)) string {
+	first, last := int(math.Ceil(math.Log2(l.fast()))), int(math.Ceil(math.Log2(l.slow())))
 	shape := func(fast, slow float64) string {
-		return fmt.Sprintf("{{schema:0 sum:%s count:%s offset:-4 buckets:[%s 0 0 0 0 %s]}}",
-			decimal(fast*0.04+slow*2), decimal(fast+slow), decimal(fast), decimal(slow))
+		return fmt.Sprintf("{{schema:0 sum:%s count:%s offset:%d buckets:[%s %s%s]}}", decimal(fast*l.fast()+slow*l.slow()),
+			decimal(fast+slow), first, decimal(fast), strings.Repeat("0 ", last-first-1), decimal(slow))
 	}
 	var parts []string
 	var fast, slow float64

@@ -56,9 +56,9 @@ func (a Alert) Test(ruleFile, runbooks string) ([]byte, error) {
 	return encode(testFile{[]string{ruleFile}, model.Duration(a.every()), []testGroup{fires, silent}})
 }
 
-// every is how often the rules are evaluated in the test: more rarely where it goes on for days.
+// every is how often the rules are evaluated in the test: more rarely where it goes on for hours.
 func (a Alert) every() time.Duration {
-	if max(a.Firing.At, a.Silent.At) > 6*time.Hour {
+	if max(a.Firing.At, a.Silent.At) > 2*time.Hour {
 		return 5 * time.Minute
 	}
 	return time.Minute
