@@ -1,6 +1,7 @@
 package opstest
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/loader"
@@ -33,32 +35,41 @@ func withFiles(t *testing.T) string {
 	return dir
 }
 
-// render is helm template: the chart in dir with the values of a YAML document. It returns the files by their names in
-// the chart.
-func render(t *testing.T, dir, values string) (map[string]string, error) {
+// load reads the chart in dir.
+func load(t *testing.T, dir string) chart.Charter {
 	t.Helper()
-	var vals map[string]any
-	if err := yaml.Unmarshal([]byte(values), &vals); err != nil {
-		t.Fatalf("values %q: %v", values, err)
-	}
-	chart, err := loader.Load(dir)
+	c, err := loader.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func parseValues(t *testing.T, document string) map[string]any {
+	t.Helper()
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(document), &values); err != nil {
+		t.Fatalf("values %q: %v", document, err)
+	}
+	return values
+}
+
+// renderChart is helm template: the files by their names in the chart.
+func renderChart(c chart.Charter, values map[string]any) (map[string]string, error) {
 	release := common.ReleaseOptions{Name: "shop", Namespace: "prod", IsInstall: true, Revision: 1}
-	all, err := util.ToRenderValues(chart, vals, release, nil)
+	all, err := util.ToRenderValues(c, values, release, nil)
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Render(chart, all)
+	files, err := engine.Render(c, all)
 	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasSuffix(name, ".tpl") })
 	return files, err
 }
 
-// install renders and decodes.
-func install(t *testing.T, dir, values string) objects {
+// installChart renders the chart and decodes every manifest strictly.
+func installChart(t *testing.T, c chart.Charter, values string) objects {
 	t.Helper()
-	files, err := render(t, dir, values)
+	files, err := renderChart(c, parseValues(t, values))
 	if err != nil {
 		t.Fatalf("values %s: %v", values, err)
 	}
@@ -75,10 +86,7 @@ func install(t *testing.T, dir, values string) objects {
 }
 
 func TestLint(t *testing.T) {
-	everything := map[string]any{}
-	if err := yaml.Unmarshal(read(t, "testdata/everything.yaml"), &everything); err != nil {
-		t.Fatal(err)
-	}
+	everything := parseValues(t, string(read(t, "testdata/everything.yaml")))
 	for name, c := range map[string]struct {
 		dir    string
 		values map[string]any
@@ -104,7 +112,7 @@ func TestLint(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	dir := withFiles(t)
+	shop := load(t, withFiles(t))
 	for _, c := range []struct{ values, want string }{
 		{"{}", "curl -s http://localhost:9464/metrics"},
 		{"{}", "nothing tells Prometheus of it"},
@@ -114,12 +122,40 @@ func TestNotes(t *testing.T) {
 		{"otlp: {endpoint: https://h/v1/metrics}", "--from-literal=headers='Authorization=Bearer TOKEN'"},
 		{"{otlp: {endpoint: http://h:4318/v1/metrics}, spool: {type: claim}}", "WARNING: 2 replicas share one ReadWriteOnce claim"},
 	} {
-		files, err := render(t, dir, c.values)
+		files, err := renderChart(shop, parseValues(t, c.values))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if notes := files["duotel-service/templates/NOTES.txt"]; !strings.Contains(notes, c.want) {
 			t.Errorf("%s: the notes do not say %q:\n%s", c.values, c.want, notes)
 		}
+	}
+}
+
+// withoutFiles returns a copy of the chart into which nothing has been generated.
+func withoutFiles(t *testing.T) string {
+	t.Helper()
+	dir := withFiles(t)
+	if err := os.RemoveAll(filepath.Join(dir, "files")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// walk calls f with every file.
+func walk(t *testing.T, files fs.FS, f func(path string, content []byte)) {
+	t.Helper()
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, path)
+		if err == nil {
+			f(path, content)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

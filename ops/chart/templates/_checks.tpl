@@ -11,6 +11,11 @@
 {{- if and (include "duotel-service.listener" .) (ne $m.path "/metrics") -}}
 {{- fail (printf "metrics.path=%q: the page of Duotel's listener is at /metrics; leave it so, or set metrics.listener=false where the service shows the page itself" $m.path) -}}
 {{- end -}}
+{{- range $label, $_ := $m.customLabels -}}
+{{- if or (has $label (list "le" "quantile")) (hasPrefix "__" $label) (hasPrefix "otel_scope_" $label) -}}
+{{- fail (printf "metrics.customLabels.%s: the name is reserved, and Duotel would not start with it; choose another" $label) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.networkPolicy.enabled $m.enabled $samePort -}}
 {{- fail (printf "networkPolicy.enabled=true, metrics.port=%d: the page shares the port of the service, so Prometheus alone cannot be let in; give the page a port of its own (metrics.listener=true)" (int $m.port)) -}}
 {{- end -}}

@@ -56,5 +56,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The name of what is made from a file: the release's and the file's, without what a name may not have. */}}
 {{- define "duotel-service.fileName" -}}
 {{- $file := .path | trimPrefix "files/" | trimSuffix (ext .path) | lower | replace "/" "-" | replace "_" "-" | replace "." "-" | replace " " "-" -}}
-{{- printf "%s-%s" (include "duotel-service.fullname" .root) $file | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-%s" (include "duotel-service.fullname" .root) $file | trunc 253 | trimSuffix "-" -}}
 {{- end -}}
