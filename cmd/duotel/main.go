@@ -15,6 +15,7 @@ import (
 	"github.com/duotel/duotel/cmd/duotel/internal/check"
 	"github.com/duotel/duotel/cmd/duotel/internal/cli"
 	"github.com/duotel/duotel/cmd/duotel/internal/contract"
+	"github.com/duotel/duotel/cmd/duotel/internal/gen"
 )
 
 func main() {
@@ -34,6 +35,7 @@ func root(s cli.Streams) *ffcli.Command {
 	cmd.Subcommands = []*ffcli.Command{
 		check.New(s),
 		contract.New(s),
+		gen.New(s),
 	}
 	return cmd
 }

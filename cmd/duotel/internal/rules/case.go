@@ -85,7 +85,11 @@ func (l Load) slow() float64 { return l.Threshold * 2 }
 
 // histogram returns the request durations with these labels.
 func (l Load) histogram(s service, labels []string, phases []Phase, of func(Phase) (fast, slow float64)) []Series {
-	duration := s.http.Duration.Series.Where(labels...)
+	return l.durations(s, s.http.Duration.Series.Where(labels...), s.Names.DurationBounds(), phases, of)
+}
+
+// durations returns a histogram with those bounds.
+func (l Load) durations(s service, duration names.Series, bounds []float64, phases []Phase, of func(Phase) (fast, slow float64)) []Series {
 	if s.Names.Options().Native {
 		return []Series{s.one(duration, l.native(phases, of))}
 	}
@@ -108,10 +112,21 @@ func (l Load) histogram(s service, labels []string, phases []Phase, of func(Phas
 	}
 	all := within(math.Inf(1))
 	var out []Series
-	for _, bound := range s.Names.DurationBounds() {
+	for _, bound := range bounds {
 		out = append(out, s.one(part("_bucket", fmt.Sprintf("le=%q", upper(bound))), counts(phases, within(bound))))
 	}
 	return append(out, s.one(part("_bucket", `le="+Inf"`), counts(phases, all)), s.one(part("_count"), counts(phases, all)))
+}
+
+// Counter returns what Prometheus stores of a counter of the service, of which there are so many a minute. Its matchers have to be equalities.
+func (l Load) Counter(counter names.Series, phases []Phase, each func(Phase) float64) Series {
+	return service{Options: l.Options}.one(counter, counts(phases, each))
+}
+
+// Durations returns what Prometheus stores of a histogram of the service with those bounds: OK requests are fast. Its matchers have to
+// be equalities.
+func (l Load) Durations(histogram names.Series, bounds []float64, phases []Phase) []Series {
+	return l.durations(service{Options: l.Options}, histogram, bounds, phases, func(p Phase) (fast, slow float64) { return p.OK, p.Slow })
 }
 
 // upper is a bound as Prometheus 3 stores it.

@@ -148,7 +148,7 @@ func (o Options) alert(s SLO, severity rules.Severity) (rules.Alert, error) {
 		return rules.Alert{}, err
 	}
 	a := rules.Alert{
-		Name: BurnFast, Expr: expr, Severity: severity, Labels: map[string]string{"sloth_severity": string(severity)},
+		Name: BurnFast, Expr: expr, Severity: severity, Labels: map[string]string{"sloth_severity": string(severity), "sloth_slo": s.Name},
 		Summary: "The error budget of {{ $labels.job }}'s objective {{ $labels.sloth_slo }} will soon be empty.",
 	}
 	if severity == rules.Ticket {
