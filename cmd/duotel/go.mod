@@ -12,6 +12,7 @@ require (
 	github.com/prometheus/prometheus v0.315.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	google.golang.org/grpc v1.85.0
+	go.yaml.in/yaml/v3 v3.0.5
 )
 
 require (

@@ -9,6 +9,7 @@ import (
 
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // documentedVariables are those of docs/configuration.md.
@@ -24,8 +25,8 @@ func documentedVariables(t *testing.T) map[string]bool {
 	return all
 }
 
-// findings are the places where the manifests of one release do not fit together.
-func findings(o objects, flat string, documented map[string]bool) (all []string) {
+// findings are the places where the manifests of one service do not fit together.
+func findings(o objects, documented map[string]bool) (all []string) {
 	wrong := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if len(o.deployments) != 1 || len(o.deployments[0].Spec.Template.Spec.Containers) != 1 {
 		return []string{"not one deployment of one container"}
@@ -44,13 +45,7 @@ func findings(o objects, flat string, documented map[string]bool) (all []string)
 	checkMonitors(o, pod.Labels, ports, wrong)
 	checkContainer(container, pod.Spec.Volumes, ports, documented, wrong)
 	checkPolicies(o, pod.Labels, ports, wrong)
-	checkPresence(o, container, flat, wrong)
-	for id := range o.names {
-		kind, name, _ := strings.Cut(id, "/")
-		if limit := map[bool]int{true: 63, false: 253}[kind == "Service" || kind == "Deployment"]; len(name) > limit {
-			wrong("the name of %s has more than %d characters", id, limit)
-		}
-	}
+	checkNames(o, wrong)
 	return all
 }
 
@@ -62,6 +57,33 @@ func within(selector, labels map[string]string) bool {
 		}
 	}
 	return len(selector) > 0
+}
+
+// checkNames asks what Kubernetes asks of names, labels and keys when something is applied.
+func checkNames(o objects, wrong report) {
+	for id, m := range o.metas {
+		problems := validation.IsDNS1123Subdomain(m.Name)
+		if kind, _, _ := strings.Cut(id, "/"); kind == "Service" {
+			problems = validation.IsDNS1035Label(m.Name)
+		}
+		for key, value := range m.Labels {
+			problems = append(problems, validation.IsQualifiedName(key)...)
+			problems = append(problems, validation.IsValidLabelValue(value)...)
+		}
+		for key := range m.Annotations {
+			problems = append(problems, validation.IsQualifiedName(key)...)
+		}
+		for _, problem := range problems {
+			wrong("%s: %s", id, problem)
+		}
+	}
+	for _, c := range o.configMaps {
+		for key := range c.Data {
+			for _, problem := range validation.IsConfigMapKey(key) {
+				wrong("ConfigMap/%s: %q: %s", c.Name, key, problem)
+			}
+		}
+	}
 }
 
 type report func(format string, args ...any)
@@ -172,8 +194,10 @@ func checkPolicies(o objects, pod map[string]string, ports map[string]int32, wro
 	}
 }
 
-// checkPresence looks whether what was asked for is there, and nothing else.
-func checkPresence(o objects, c core.Container, flat string, wrong report) {
+// missing are the places where what was asked for is not there, or something else is.
+func missing(o objects, flat string) (all []string) {
+	wrong := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	c := o.deployments[0].Spec.Template.Spec.Containers[0]
 	on := func(setting string) bool { return strings.Contains(flat, setting) }
 	metrics := !on("metrics.enabled: false")
 	listener := metrics && !on("metrics.listener: false")
@@ -198,4 +222,5 @@ func checkPresence(o objects, c core.Container, flat string, wrong report) {
 			wrong("a claim of %s", q.String())
 		}
 	}
+	return all
 }

@@ -16,6 +16,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -38,7 +39,7 @@ type objects struct {
 	serviceMonitors []monitoring.ServiceMonitor
 	podMonitors     []monitoring.PodMonitor
 	rules           []monitoring.PrometheusRule
-	names           map[string]bool // kind and name
+	metas           map[string]meta.ObjectMeta // by kind and name
 }
 
 // decode adds every document of a file, and is an error for a field that the kind does not have, for a kind that
@@ -61,9 +62,8 @@ func (o *objects) decode(file []byte) error {
 
 func (o *objects) decodeOne(doc []byte) error {
 	var head struct {
-		APIVersion string                `json:"apiVersion"`
-		Kind       string                `json:"kind"`
-		Metadata   struct{ Name string } `json:"metadata"`
+		meta.TypeMeta
+		Metadata meta.ObjectMeta `json:"metadata"`
 	}
 	if err := yaml.Unmarshal(doc, &head); err != nil {
 		return err
@@ -72,13 +72,13 @@ func (o *objects) decodeOne(doc []byte) error {
 		return nil
 	}
 	id := head.Kind + "/" + head.Metadata.Name
-	if o.names == nil {
-		o.names = map[string]bool{}
+	if o.metas == nil {
+		o.metas = map[string]meta.ObjectMeta{}
 	}
-	if o.names[id] || head.Metadata.Name == "" {
+	if _, taken := o.metas[id]; taken || head.Metadata.Name == "" {
 		return errors.New(id + ": the name is taken, or there is none")
 	}
-	o.names[id] = true
+	o.metas[id] = head.Metadata
 	switch head.APIVersion + " " + head.Kind {
 	case "apps/v1 Deployment":
 		return strictly(doc, &o.deployments)

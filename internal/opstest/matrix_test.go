@@ -102,8 +102,8 @@ func TestMatrix(t *testing.T) {
 			return
 		}
 		release := installChart(t, chart, values)
-		manifests += len(release.names)
-		for _, finding := range findings(release, flat, documented) {
+		manifests += len(release.metas)
+		for _, finding := range append(findings(release, documented), missing(release, flat)...) {
 			t.Errorf("%s: %s", values, finding)
 		}
 	})

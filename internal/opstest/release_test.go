@@ -99,7 +99,7 @@ func TestFilesArriveWhole(t *testing.T) {
 			var spec monitoring.PrometheusRuleSpec
 			switch {
 			case strings.HasSuffix(path, ".json"):
-				dashboards[filepath.Base(path)] = strings.TrimSpace(string(content))
+				dashboards[strings.TrimSpace(string(content))] = path
 			case strings.HasSuffix(path, ".yaml") && yaml.UnmarshalStrict(content, &spec) == nil:
 				rules[path] = spec
 			}
@@ -113,10 +113,10 @@ func TestFilesArriveWhole(t *testing.T) {
 		o := installChart(t, load(t, dir), everything)
 		for _, c := range o.configMaps {
 			for file, content := range c.Data {
-				if dashboards[file] != strings.TrimSpace(content) {
-					t.Errorf("%s: the dashboard %s is not what the file has:\n%s", name, file, content)
+				if _, known := dashboards[strings.TrimSpace(content)]; !known {
+					t.Errorf("%s: the dashboard %s is not what any file has:\n%s", name, file, content)
 				}
-				delete(dashboards, file)
+				delete(dashboards, strings.TrimSpace(content))
 			}
 			if c.Labels["grafana_dashboard"] != "1" || c.Annotations["grafana_folder"] != "Services" {
 				t.Errorf("%s: the sidecar does not find %s", name, c.Name)
@@ -129,7 +129,7 @@ func TestFilesArriveWhole(t *testing.T) {
 			}
 		}
 		if len(dashboards) > 0 || len(rules) > 0 {
-			t.Errorf("%s: did not arrive: %v %v", name, slices.Sorted(maps.Keys(dashboards)), slices.Sorted(maps.Keys(rules)))
+			t.Errorf("%s: did not arrive: %v %v", name, slices.Sorted(maps.Values(dashboards)), slices.Sorted(maps.Keys(rules)))
 		}
 	}
 }

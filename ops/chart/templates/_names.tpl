@@ -30,8 +30,8 @@
 
 {{/* The labels by which things find the pods. They never change in the life of a release. */}}
 {{- define "duotel-service.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "duotel-service.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "duotel-service.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "duotel-service.labels" -}}
@@ -55,6 +55,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* The name of what is made from a file: the release's and the file's, without what a name may not have. */}}
 {{- define "duotel-service.fileName" -}}
-{{- $file := .path | trimPrefix "files/" | trimSuffix (ext .path) | lower | replace "/" "-" | replace "_" "-" | replace "." "-" | replace " " "-" -}}
-{{- printf "%s-%s" (include "duotel-service.fullname" .root) $file | trunc 253 | trimSuffix "-" -}}
+{{- $file := .path | trimPrefix "files/" | trimSuffix (ext .path) | lower -}}
+{{- printf "%s-%s" (include "duotel-service.fullname" .root) (regexReplaceAll "[^a-z0-9]+" $file "-" | trimAll "-") | trunc 253 | trimSuffix "-" -}}
 {{- end -}}
