@@ -10,7 +10,7 @@ CROSS    ?= linux/386 windows/amd64 plan9/amd64 js/wasm
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run the demo: a service with both exits and a backend of its own (Ctrl-C stops it)
@@ -54,6 +54,7 @@ soak: ## Run the soak against a real Collector for DURATION (5m)
 modules: ## Run the tests of the modules beside the library: the duotel command, examples, real routers, Prometheus's parser
 	cd internal/routertest && $(GO) test ./...
 	cd internal/oracletest && $(GO) test ./...
+	cd internal/opstest && $(GO) test ./...
 	cd examples && $(GO) vet ./... && $(GO) test ./...
 	cd cmd/duotel && $(GO) vet ./... && $(GO) test ./...
 
@@ -78,6 +79,18 @@ fmt: ## Format every Go file
 .PHONY: tidy
 tidy: ## Tidy go.mod
 	$(GO) mod tidy
+
+.PHONY: ops
+ops: ## Rewrite the operations kits in ops/ and examples/ from the catalogue
+	tools/ops .
+
+.PHONY: ops-check
+ops-check: ## Fail when the kits in ops/ and examples/ are not what the catalogue makes
+	tools/ops -check
+
+.PHONY: metrics-test
+metrics-test: ## Start the demo, wait for its page and check it with the duotel command
+	tools/metrics-test
 
 .PHONY: api
 api: ## Rewrite docs/api.txt, the exported API, after a deliberate change

@@ -153,3 +153,104 @@ func TestRecordFromStdin(t *testing.T) {
 		t.Errorf("status %d: %s%s", status, out, errOut)
 	}
 }
+
+const flyteContract = "../../examples/flyte/metrics.yaml"
+
+// TestGen writes a kit, and wants a second run to change nothing and a third, after somebody has edited a file, to refuse.
+func TestGen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ops")
+	args := []string{
+		"gen", "-o", dir, "-service", "flyte", "-names", "classic", "-bounds", "400ms", "-period", "28d", "-contract", flyteContract,
+		"-slo", "availability=99.9%", "-slo", "latency(/pay)=99.5% < 400ms",
+		"-slo", `workflows=99% of flytepropeller_workflow_total{phase=~"succeeded|failed"} except {phase="failed"}`,
+		"-slo", `admin=99% of flyteadmin_request_duration_seconds < 400ms`,
+		"-slo", `retries=90% of flytepropeller_enqueue_total except flytepropeller_retries_total{reason="preempted"}`,
+		"-alert", `RetrySpike for 10m page: sum(rate(flytepropeller_retries_total{job="flyte",reason=~"system_error|preempted"}[5m])) > 1`,
+	}
+	want(t, cli.OK, []string{"files written, 0 unchanged"}, args...)
+	want(t, cli.OK, []string{"0 files written"}, args...)
+	for file, texts := range map[string][]string{
+		"rules/alerts.yaml":                 {"HTTPErrorRateHigh", `http_requests_total{job="flyte"`, "runbook_url"},
+		"rules/objectives.yaml":             {"latency-pay-400ms", `le="0.4"`, "workflows", "flytepropeller_workflow_total", "slo:sli_error:ratio_rate5m"},
+		"rules/own.yaml":                    {"RetrySpike", "for: 10m", "severity: page"},
+		"dashboards/own.json":               {"flyteadmin_request_duration_seconds_bucket", "task_type"},
+		"dashboards/service.json":           {"http_requests_total"},
+		"rules/tests/errorbudgetburns.yaml": {"exp_alerts"},
+		"prometheus.yaml":                   {"scrape.yaml", "rules/*.yaml"},
+		"README.md":                         {"workflows", "28d", "classic"},
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, text := range texts {
+			if !strings.Contains(string(data), text) {
+				t.Errorf("%s lacks %q", file, text)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules/own.yaml"), []byte("by hand"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, cli.Finding, []string{"rules/own.yaml", "-force"}, args...)
+	want(t, cli.OK, []string{"1 files written"}, append([]string{"gen", "-force"}, args[1:]...)...)
+}
+
+// TestGenRefuses has one thing that is wrong in each row, and wants it named with what is allowed.
+func TestGenRefuses(t *testing.T) {
+	own := func(flags ...string) []string { return append([]string{"-contract", flyteContract}, flags...) }
+	for _, tt := range []struct{ args, says []string }{
+		{[]string{"-service", ""}, []string{`-service=""`}},
+		{[]string{"-names", "old"}, []string{`"old"`, "semconv"}},
+		{[]string{"-histograms", "sparse"}, []string{`"sparse"`, "native"}},
+		{[]string{"-namespace", "my-shop"}, []string{`"my-shop"`}},
+		{[]string{"-bounds", "0.3"}, []string{`"0.3"`, "300ms,1s"}},
+		{[]string{"-period", "1h"}, []string{`"1h"`, "7d"}},
+		{[]string{"-slo", "latency=99% < 300ms"}, []string{"300ms", "METRICS_HTTP_DURATION_BOUNDS=300ms"}},
+		{[]string{"-slo", "uptime=99%"}, []string{`"uptime=99%"`, "availability=99.9%"}},
+		{[]string{"-contract", "/nowhere"}, []string{"-contract", "/nowhere"}},
+		{own("-slo", "a=99% of flyteadmin_requests_total except {code=\"Internal\"}"), []string{"flyteadmin_requests_total is not in the contract", "flyteadmin_request_total"}},
+		{own("-slo", "a=99% of flyteadmin_request_total except {status=\"500\"}"), []string{"no attribute status"}},
+		{own("-slo", "a=99% of flyteadmin_request_total except {code=\"Lost\"}"), []string{"never has", "Unavailable"}},
+		{own("-slo", "a=99% of flyteadmin_request_duration_seconds < 500ms"), []string{"500ms is no bound", "0.4"}},
+		{own("-slo", "a=99% of flyteadmin_request_total < 400ms"), []string{"is a counter"}},
+		{own("-slo", "a=200% of flyteadmin_request_total except {code=\"Internal\"}"), []string{"200%"}},
+		{own("-alert", "lower: flyteadmin_request_total > 1"), []string{"NAME [for 5m]"}},
+		{own("-alert", "A: rate(flyteadmin_request_total > 1"), []string{`A: rate(`, "NAME [for 5m]"}},
+		{own("-alert", "A: rate(flyteadmin_request_total{verb=\"GET\"}[5m]) > 1"), []string{"alert A breaks", "no attribute verb"}},
+		{own("-alert", "A: rate(flyteadmin_request_duration_seconds_bucket{le=\"0.5\"}[5m]) > 1"), []string{"alert A breaks", "no bucket", "0.4"}},
+		{[]string{"rest"}, []string{`"rest"`}},
+	} {
+		dir := filepath.Join(t.TempDir(), "ops")
+		want(t, cli.Usage, tt.says, append([]string{"gen", "-o", dir, "-service", "flyte"}, tt.args...)...)
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%q: something was written although it was refused", tt.args)
+		}
+	}
+}
+
+// TestGenBreaks renames an instrument, drops an attribute and moves a bound in the contract, and wants each to be refused with the name
+// of the alert or objective that it breaks.
+func TestGenBreaks(t *testing.T) {
+	data, err := os.ReadFile(flyteContract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ from, to, says string }{
+		{"name: flytepropeller_retries_total", "name: flytepropeller_retry_total", "alert RetrySpike breaks: flytepropeller_retries_total is not in the contract"},
+		{"      reason: [preempted, system_error, user_error]", "      cause: [preempted]", "alert RetrySpike breaks: flytepropeller_retries_total has no attribute reason"},
+		{"0.2, 0.4, 0.8", "0.2, 0.5, 0.8", "slo admin: 400ms is no bound of flyteadmin_request_duration_seconds"},
+	} {
+		changed := strings.Replace(string(data), tt.from, tt.to, 1)
+		if changed == string(data) {
+			t.Fatalf("%q is not in the contract", tt.from)
+		}
+		file := filepath.Join(t.TempDir(), "metrics.yaml")
+		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want(t, cli.Usage, []string{tt.says}, "gen", "-o", t.TempDir(), "-service", "flyte", "-contract", file,
+			"-slo", "admin=99% of flyteadmin_request_duration_seconds < 400ms",
+			"-alert", `RetrySpike: sum(rate(flytepropeller_retries_total{reason=~".+"}[5m])) > 1`)
+	}
+}

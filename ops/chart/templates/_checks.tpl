@@ -25,7 +25,7 @@
 {{- if and .Values.otlp.headersSecret (not .Values.otlp.endpoint) -}}
 {{- fail (printf "otlp.headersSecret=%q: without otlp.endpoint nothing is pushed; set otlp.endpoint, or leave it empty" .Values.otlp.headersSecret) -}}
 {{- end -}}
-{{- if and $m.enabled $m.prometheusRule.enabled (not (.Files.Glob "files/**rules*.yaml")) -}}
+{{- if and $m.enabled $m.prometheusRule.enabled (not (.Files.Glob "files/**rules**.yaml")) -}}
 {{- fail "metrics.prometheusRule.enabled=true: the chart's folder files/ has no rules*.yaml; write them there with duotel gen" -}}
 {{- end -}}
 {{- if and $m.enabled $m.dashboards.enabled (not (.Files.Glob "files/**.json")) -}}

@@ -1,17 +1,19 @@
 package gen
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/duotel/duotel/cmd/duotel/internal/dashboards"
 	"github.com/duotel/duotel/cmd/duotel/internal/folder"
+	"github.com/duotel/duotel/cmd/duotel/internal/kubernetes"
 	"github.com/duotel/duotel/cmd/duotel/internal/names"
 	"github.com/duotel/duotel/cmd/duotel/internal/rules"
+	"github.com/duotel/duotel/cmd/duotel/internal/scrape"
 	"github.com/duotel/duotel/cmd/duotel/internal/slo"
 	"github.com/duotel/duotel/telemetry/contract"
 )
@@ -81,6 +83,11 @@ func (s *Service) Files() ([]folder.File, error) {
 		}
 		out = append(out, files...)
 	}
+	manifests, err := s.kubernetes(out)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, manifests...)
 	return append(out, s.readme(out)), nil
 }
 
@@ -219,33 +226,49 @@ func render(name string, groups []rules.Group) ([]folder.File, error) {
 
 // prometheus is a configuration to start a Prometheus with.
 func (s *Service) prometheus() ([]folder.File, error) {
-	targets, err := json.Marshal(s.Targets)
+	way := scrape.Text
+	if s.Names.Options().Native {
+		way = scrape.Native
+	}
+	jobs, err := scrape.Render(scrape.Service{Name: s.Name, Targets: s.Targets, Ways: []scrape.Way{way}})
 	if err != nil {
 		return nil, err
 	}
-	native := s.Names.Options().Native
-	protocols := "OpenMetricsText1.0.0, PrometheusText0.0.4"
-	if native {
-		protocols = "PrometheusProto, OpenMetricsText1.0.0, PrometheusText0.0.4"
-	}
-	text := fmt.Sprintf(`# A Prometheus that scrapes %[1]s and loads its rules: prometheus --config.file=prometheus.yaml
+	config := fmt.Sprintf(`# A Prometheus that scrapes %s and loads its rules: prometheus --config.file=prometheus.yaml
 global:
   scrape_interval: 15s
   scrape_timeout: 10s
   evaluation_interval: 15s
 
-rule_files:
-  - rules/*.yaml
+scrape_config_files: [%s]
+rule_files: [rules/*.yaml]
+`, s.Name, scrape.File)
+	return []folder.File{{Path: "prometheus.yaml", Data: []byte(config)}, {Path: scrape.File, Data: jobs}}, nil
+}
 
-scrape_configs:
-  - job_name: %[1]q
-    scrape_protocols: [%[2]s]
-    scrape_native_histograms: %[3]t
-    convert_classic_histograms_to_nhcb: %[3]t
-    static_configs:
-      - targets: %[4]s
-`, s.Name, protocols, native, targets)
-	return []folder.File{{Path: "prometheus.yaml", Data: []byte(text)}}, nil
+// kubernetes are the manifests, with the dashboards and rules of the kit.
+func (s *Service) kubernetes(kit []folder.File) ([]folder.File, error) {
+	o := s.Names.Options()
+	k := kubernetes.Service{
+		Name: s.Name, Namespace: o.Namespace, Subsystem: o.Subsystem, HTTPNames: string(o.HTTP), Native: o.Native,
+	}
+	for _, b := range o.Bounds {
+		k.DurationBounds = append(k.DurationBounds, time.Duration(b*float64(time.Second)).String())
+	}
+	for _, f := range kit {
+		dir, name := path.Split(f.Path)
+		switch named := (folder.File{Path: name, Data: f.Data}); dir {
+		case "dashboards/":
+			k.Dashboards = append(k.Dashboards, named)
+		case "rules/":
+			k.Rules = append(k.Rules, named)
+		}
+	}
+	files, err := kubernetes.Manifests(k)
+	for i := range files {
+		files[i].Path = "kubernetes/" + path.Base(files[i].Path)
+	}
+	return files, err
 }
 
 // readme says what is in the folder.
@@ -267,7 +290,7 @@ func (s *Service) readme(files []folder.File) folder.File {
 	if has("rules/own.yaml") {
 		fmt.Fprintf(&b, "| `rules/own.yaml` | alerts on the service's own metrics |\n")
 	}
-	fmt.Fprintf(&b, "| `rules/tests/` | a test of each alert: `promtool test rules rules/tests/*.yaml` |\n| `prometheus.yaml` | a Prometheus that scrapes the service and loads the rules |\n| `%s` | checksums of these files |\n", folder.List)
+	fmt.Fprintf(&b, "| `rules/tests/` | a test of each alert: `promtool test rules rules/tests/*.yaml` |\n| `prometheus.yaml`, `scrape.yaml` | a Prometheus that scrapes the service and loads the rules; the job alone |\n| `kubernetes/` | the service with its monitor, dashboards and rules: `kubectl apply -f kubernetes` |\n| `%s` | checksums of these files |\n", folder.List)
 	if len(s.slos) > 0 {
 		fmt.Fprintf(&b, "\nObjectives:\n\n")
 		for _, o := range s.slos {
