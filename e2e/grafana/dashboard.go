@@ -15,6 +15,8 @@ import (
 type Dashboard struct {
 	File, UID, Title string
 	Panels           []Panel
+	// Variables are the names of those that a reader chooses.
+	Variables []string
 }
 
 // Panel is a panel that asks something. Rows are not among them.
@@ -35,9 +37,10 @@ type Query struct {
 }
 
 type file struct {
-	UID    string
-	Title  string
-	Panels []panel
+	UID        string
+	Title      string
+	Panels     []panel
+	Templating struct{ List []struct{ Name string } }
 }
 
 type panel struct {
@@ -71,6 +74,9 @@ func Read(dir string) ([]Dashboard, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		d := Dashboard{File: filepath.Base(name), UID: f.UID, Title: f.Title}
+		for _, v := range f.Templating.List {
+			d.Variables = append(d.Variables, v.Name)
+		}
 		row := ""
 		d.add(f.Panels, &row)
 		out = append(out, d)
