@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/duotel/duotel/e2e/servers"
+)
+
+// ruleFiles returns the rule files of the kit as its tests keep them, or those of their unit tests.
+func ruleFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(servers.Root(), "cmd", "duotel", "internal", "*", "testdata", "*", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no file is called %s (%v)", pattern, err)
+	}
+	return files
+}
+
+// promtool runs promtool and returns what it wrote. A status other than 0 fails the test.
+func promtool(t *testing.T, args ...string) []byte {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), servers.Promtool(t), args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("promtool %s: %v\n%s", args[0], err, out)
+	}
+	return out
+}
+
+// TestRulesLoad lets promtool check every rule file of the kit, as Prometheus does when it loads one.
+func TestRulesLoad(t *testing.T) {
+	files := ruleFiles(t, "*.yaml")
+	promtool(t, append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, files...)...)
+	add(row{duotel, "promtool", servers.PromtoolTool.Version, "check rules", len(files), differencesOf(0)})
+}
+
+// TestRulesFireAndStaySilent lets promtool run the unit test of every alert, and the month in which each pair of windows tells of something.
+func TestRulesFireAndStaySilent(t *testing.T) {
+	files := ruleFiles(t, filepath.Join("tests", "*.yaml"))
+	out := promtool(t, append([]string{"test", "rules"}, files...)...)
+	passed := bytes.Count(out, []byte("SUCCESS"))
+	if passed != len(files) {
+		t.Errorf("%d of %d unit tests passed", passed, len(files))
+	}
+	add(row{duotel, "promtool", servers.PromtoolTool.Version, "test rules", len(files), differencesOf(len(files) - passed)})
+}
