@@ -46,7 +46,8 @@ const (
 	BurnSlow = "ErrorBudgetBurns"
 )
 
-// Groups returns the rules of objectives, a group for each.
+// Groups returns the rules of objectives, two groups for each: what alerts need, and the budget, which is evaluated more rarely because
+// it looks at the whole period.
 func Groups(o Options, objectives ...SLO) ([]rules.Group, error) {
 	if o.Period == 0 {
 		o.Period = tablePeriod
@@ -61,11 +62,11 @@ func Groups(o Options, objectives ...SLO) ([]rules.Group, error) {
 			return nil, fmt.Errorf("slo=%q: there are two of this name; allowed is one objective for a route and a threshold", s.Name)
 		}
 		seen[s.Name] = true
-		group, err := o.group(s)
+		groups, err := o.groups(s)
 		if err != nil {
 			return nil, fmt.Errorf("slo=%q: %w", s.Name, err)
 		}
-		out = append(out, group)
+		out = append(out, groups...)
 	}
 	return out, nil
 }
@@ -78,24 +79,30 @@ func (o Options) service() string {
 	return "job-" + plain(o.Job)
 }
 
-// group makes the rules of one objective.
-func (o Options) group(s SLO) (rules.Group, error) {
-	out := rules.Group{Name: "duotel-slo-" + s.Name}
-	out.Records = append(o.events(s), append(o.ratios(s), o.metadata(s)...)...)
-	for i, r := range out.Records {
-		var err error
-		if out.Records[i].Expr, err = tidy(r.Expr); err != nil {
-			return rules.Group{}, err
+// budgetInterval is how often the budget is evaluated: less than Prometheus's five minutes of looking back, so that there are no gaps.
+const budgetInterval = 2 * time.Minute
+
+// groups makes the rules of one objective.
+func (o Options) groups(s SLO) ([]rules.Group, error) {
+	name := "duotel-slo-" + s.Name
+	burn := rules.Group{Name: name, Records: append(o.events(s), o.ratios(s)...)}
+	budget := rules.Group{Name: name + "-budget", Interval: budgetInterval, Records: o.budget(s)}
+	for _, g := range []rules.Group{burn, budget} {
+		for i, r := range g.Records {
+			var err error
+			if g.Records[i].Expr, err = tidy(r.Expr); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, severity := range []rules.Severity{rules.Page, rules.Ticket} {
 		alert, err := o.alert(s, severity)
 		if err != nil {
-			return rules.Group{}, err
+			return nil, err
 		}
-		out.Alerts = append(out.Alerts, alert)
+		burn.Alerts = append(burn.Alerts, alert)
 	}
-	return out, nil
+	return []rules.Group{burn, budget}, nil
 }
 
 // What is recorded beside Sloth's rules: numbers of events.

@@ -68,10 +68,10 @@ var objectives = []string{"availability=99.9%", "latency=99% < 300ms", "latency(
 func write(t *testing.T, dir string, groups []rules.Group) {
 	t.Helper()
 	files := map[string][]byte{}
-	for _, g := range groups {
-		name := strings.TrimPrefix(g.Name, "duotel-slo-")
+	for pair := range slices.Chunk(groups, 2) {
+		g, name := pair[0], strings.TrimPrefix(pair[0].Name, "duotel-slo-")
 		var err error
-		if files[name+".yaml"], err = rules.YAML([]rules.Group{g}, ""); err != nil {
+		if files[name+".yaml"], err = rules.YAML(pair, ""); err != nil {
 			t.Fatal(err)
 		}
 		for _, a := range g.Alerts {

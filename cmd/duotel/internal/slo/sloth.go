@@ -37,7 +37,7 @@ func (o Options) filter(s SLO) string {
 // ratioIn is the share of bad events in a window, as Sloth calls it.
 func ratioIn(w time.Duration) string { return "slo:sli_error:ratio_rate" + text(w) }
 
-// ratios records the share of bad events in every window, and in the period.
+// ratios records the share of bad events in every window.
 func (o Options) ratios(s SLO) []rules.Record {
 	var windows []time.Duration
 	for _, w := range Windows(o.Period) {
@@ -51,19 +51,18 @@ func (o Options) ratios(s SLO) []rules.Record {
 			Expr: fmt.Sprintf("(%s)\n/\n((%s) > 0)", s.Bad(text(w)), s.Total(text(w))),
 		})
 	}
-	return append(out, rules.Record{
-		Name: ratioIn(o.Period), Expr: o.ratioOfPeriod(s), Labels: o.with(s, map[string]string{"sloth_window": text(o.Period)}),
-	})
+	return out
 }
 
-// metadata records what dashboards want to know of an objective.
-func (o Options) metadata(s SLO) []rules.Record {
+// budget records the share of bad events in the period, and what dashboards want to know of an objective.
+func (o Options) budget(s SLO) []rules.Record {
 	const budget = "slo:error_budget:ratio"
 	burn := func(w time.Duration) string {
 		return fmt.Sprintf("%s%s\n/ on(sloth_id, sloth_slo, sloth_service) group_left\n%s%s", ratioIn(w), o.filter(s), budget, o.filter(s))
 	}
 	info := map[string]string{"sloth_objective": strconv.FormatFloat(s.Target, 'f', -1, 64), "sloth_spec": "prometheus/v1"}
 	return []rules.Record{
+		{Name: ratioIn(o.Period), Expr: o.ratioOfPeriod(s), Labels: o.with(s, map[string]string{"sloth_window": text(o.Period)})},
 		{Name: "slo:objective:ratio", Expr: fmt.Sprintf("vector(%g)", s.Target/100), Labels: o.labels(s)},
 		{Name: budget, Expr: fmt.Sprintf("vector(1-%g)", s.Target/100), Labels: o.labels(s)},
 		{Name: "slo:time_period:days", Expr: fmt.Sprintf("vector(%g)", o.Period.Hours()/24), Labels: o.labels(s)},

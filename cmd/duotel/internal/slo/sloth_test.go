@@ -37,7 +37,7 @@ func TestAsSloth(t *testing.T) {
 			t.Fatal(err)
 		}
 		records, pages := map[string]rules.Record{}, groups[0].Alerts
-		for _, r := range groups[0].Records {
+		for _, r := range append(groups[0].Records, groups[1].Records...) {
 			records[r.Name] = r
 		}
 		compared := 0
