@@ -36,7 +36,8 @@ type Options struct {
 	Objectives []Objective
 	// Burn are the windows in which the budget's use is watched. Default: DefaultBurn.
 	Burn []Burn
-	// Own are the service's own metrics, from its contract, in the order in which they are shown. Default: none, and no dashboard of them.
+	// Own are the service's own metrics, in the order in which they are shown; [FromContract] makes them. Those that another dashboard shows already
+	// are left out. Default: none, and no dashboard of them.
 	Own []Metric
 }
 
@@ -56,11 +57,19 @@ type Burn struct {
 	// Long and Short are windows as Prometheus writes them: 1h, 5m.
 	Long, Short string
 	Factor      float64
+	// Alert is the one that fires while both windows burn faster than Factor.
+	Alert string
 }
+
+// The alerts of objectives.
+const (
+	burnsFast = "ErrorBudgetBurnsFast"
+	burnsSlow = "ErrorBudgetBurns"
+)
 
 // DefaultBurn returns the windows for a period of 30 days, which are those of the Site Reliability Workbook, chapter 5.
 func DefaultBurn() []Burn {
-	return []Burn{{"1h", "5m", 14.4}, {"6h", "30m", 6}, {"1d", "2h", 3}, {"3d", "6h", 1}}
+	return []Burn{{"1h", "5m", 14.4, burnsFast}, {"6h", "30m", 6, burnsFast}, {"1d", "2h", 3, burnsSlow}, {"3d", "6h", 1, burnsSlow}}
 }
 
 // Dashboard is a dashboard as Grafana imports it.
@@ -122,8 +131,8 @@ func (o Options) withDefaults() (Options, error) {
 // pages returns the catalogue.
 func (m maker) pages() []page {
 	pages := []page{m.service(), m.dependencies(), m.grpc(), m.process(), m.slo(), m.telemetry()}
-	if len(m.Own) > 0 {
-		pages = append(pages, m.own())
+	if own := notShown(m.Own, pages); len(own) > 0 {
+		pages = append(pages, m.own(own))
 	}
 	return pages
 }

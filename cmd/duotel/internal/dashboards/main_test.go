@@ -48,6 +48,7 @@ func ownMetrics() []Metric {
 		{Family: "queue_length", Kind: UpDown, Unit: "{order}", Labels: []string{"queue"}},
 		{Family: "temperature_celsius", Kind: Gauge, Unit: "Cel", Labels: []string{"room"}},
 		{Family: "order_duration_seconds", Kind: Histogram, Unit: "s", Labels: []string{"handler"}},
+		{Family: "batch_seconds", Kind: Summary, Unit: "s", Labels: []string{"batch"}},
 		{Family: "legacy_duration_seconds", Kind: Histogram, Unit: "s", Classic: true},
 	}
 }

@@ -34,10 +34,11 @@ const (
 	UpDown    Kind = "updown"    // can be added up: requests in flight
 	Gauge     Kind = "gauge"     // cannot: a temperature
 	Histogram Kind = "histogram" // is shown as quantiles, and as a heat map
+	Summary   Kind = "summary"   // has quantiles of its own, which cannot be added up
 )
 
 // Kinds returns all of them.
-func Kinds() []Kind { return []Kind{Counter, UpDown, Gauge, Histogram} }
+func Kinds() []Kind { return []Kind{Counter, UpDown, Gauge, Histogram, Summary} }
 
 // validate says what is wrong with a metric.
 func (m Metric) validate() error {
@@ -68,57 +69,94 @@ func isIdentifier(s string, colon bool) bool {
 
 // own shows the service's own metrics, a row for each. Ids of panels come from the metric's name, so that a new metric moves
 // none, and a metric that is gone takes only its own with it.
-func (m maker) own() page {
+func (m maker) own(metrics []Metric) page {
 	p := page{
 		key: "own", title: "Own metrics", present: "up",
 		about: "The metrics of the service's contract: counters as rates, histograms as quantiles and heat maps, the others as values, by their attributes.",
 	}
-	for _, metric := range m.Own {
-		p.rows = append(p.rows, row{stableID(metric.Family), metric.Family, m.ownPanels(metric)})
+	for _, metric := range metrics {
+		p.rows = append(p.rows, row{stableID("row " + metric.Family), metric.Family, m.ownPanels(metric)})
 	}
 	return p
 }
 
-// ownPanels are what is asked of a metric.
+// question is one that is asked of a metric.
+type question struct {
+	what    string
+	draw    drawing
+	unit    unit
+	note    string
+	queries []query
+}
+
+// ownPanels are the questions that are asked of a metric, as panels.
 func (m maker) ownPanels(metric Metric) []panel {
-	s := plain(metric.Family)
 	about := strings.TrimSpace(metric.Description)
 	if about == "" {
 		about = metric.Family + "."
 	}
 	var out []panel
-	add := func(question string, draw drawing, u unit, note string, queries ...query) {
-		title := metric.Family + " " + question
+	for _, q := range m.questions(metric) {
+		title := strings.TrimSpace(metric.Family + " " + q.what)
 		out = append(out, panel{
-			id: stableID(title), title: strings.TrimSpace(title), about: strings.TrimSpace(about + " " + note),
-			draw: draw, unit: u, queries: queries,
+			id: stableID(title), title: title, about: strings.TrimSpace(about + " " + q.note), draw: q.draw, unit: q.unit, queries: q.queries,
 		})
 	}
-	value, perSecond := units(metric.Unit)
+	return out
+}
+
+func (m maker) questions(metric Metric) []question {
+	s := plain(metric.Family)
 	switch metric.Kind {
 	case Counter:
-		const note = "Shown per second."
-		add("per second", lines, perSecond, note, query{expr: s.Rate(window), legend: "all"})
-		for _, l := range metric.Labels {
-			add("per second by "+l, stacked, perSecond, note, query{expr: s.Rate(window, l), legend: legend(l)})
-		}
+		return counterQuestions(s, metric)
 	case UpDown:
-		add("", lines, value, "Added up.", query{expr: names.Sum(s.String()), legend: "all"})
-		for _, l := range metric.Labels {
-			add("by "+l, stacked, value, "Added up.", query{expr: names.Sum(s.String(), l), legend: legend(l)})
-		}
+		return upDownQuestions(s, metric)
 	case Gauge:
+		value, _ := units(metric.Unit)
 		by := append([]string{"instance"}, metric.Labels...)
-		add("", lines, value, "The value of every instance.", query{expr: names.Over("max", s.String(), by...), legend: legend(by...)})
-	case Histogram:
-		h := names.Hist{Series: s, Native: m.Names.Options().Native && !metric.Classic}
-		const note = "An estimate from the histogram's buckets."
-		add("quantiles", lines, value, note, quantiles(h)...)
-		add("heat map", heat, value, "How many observations were how large.", query{expr: h.Buckets(window), legend: "{{le}}", exemplars: true})
-		add("observations per second", lines, "ops", "", query{expr: h.Count(window), legend: "all"})
-		for _, l := range metric.Labels {
-			add("p95 by "+l, lines, value, note, query{expr: h.Quantile(0.95, window, l), legend: legend(l), exemplars: true})
-		}
+		return []question{{"", lines, value, "The value of every instance.", []query{{expr: names.Over("max", s.String(), by...), legend: legend(by...)}}}}
+	default:
+		return m.histogramQuestions(s, metric)
+	}
+}
+
+func counterQuestions(s names.Series, metric Metric) []question {
+	_, rate := units(metric.Unit)
+	const note = "Shown per second."
+	out := []question{{"per second", lines, rate, note, []query{{expr: s.Rate(window), legend: "all"}}}}
+	for _, l := range metric.Labels {
+		out = append(out, question{"per second by " + l, stacked, rate, note, []query{{expr: s.Rate(window, l), legend: legend(l)}}})
+	}
+	return out
+}
+
+func upDownQuestions(s names.Series, metric Metric) []question {
+	value, _ := units(metric.Unit)
+	out := []question{{"", lines, value, "Added up.", []query{{expr: names.Sum(s.String()), legend: "all"}}}}
+	for _, l := range metric.Labels {
+		out = append(out, question{"by " + l, stacked, value, "Added up.", []query{{expr: names.Sum(s.String(), l), legend: legend(l)}}})
+	}
+	return out
+}
+
+// histogramQuestions are those of histograms and of summaries, whose quantiles are what each instance has found out itself.
+func (m maker) histogramQuestions(s names.Series, metric Metric) []question {
+	value, _ := units(metric.Unit)
+	h := names.Hist{Series: s, Native: m.Names.Options().Native && !metric.Classic && metric.Kind == Histogram}
+	out := []question{
+		{"mean", lines, value, "The mean, which is exact.", []query{{expr: h.Mean(window), legend: "all"}}},
+		{"observations per second", lines, perSecond, "", []query{{expr: h.Count(window), legend: "all"}}},
+	}
+	if metric.Kind == Summary {
+		worst := query{expr: names.Over("max", s.String(), "instance", "quantile"), legend: legend("instance", "quantile")}
+		return append(out, question{"quantiles", lines, value, "The greatest of each instance, as it has computed them itself.", []query{worst}})
+	}
+	const note = "An estimate from the histogram's buckets."
+	out = append(out, question{"quantiles", lines, value, note, quantiles(h)},
+		question{"heat map", heat, value, "How many observations were how large.", []query{{expr: h.Buckets(window), legend: "{{le}}", exemplars: true}}})
+	for _, l := range metric.Labels {
+		out = append(out, question{"p95 by " + l, lines, value, note, []query{{expr: h.Quantile(0.95, window, l), legend: legend(l), exemplars: true}}})
 	}
 	return out
 }

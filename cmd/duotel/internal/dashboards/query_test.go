@@ -187,20 +187,17 @@ func documented(t *testing.T, known vocabulary) {
 func elsewhere(known vocabulary, o Options) {
 	for _, m := range o.Own {
 		known.add(m.Family, m.Labels...)
+		if m.Kind == Summary {
+			known.add(m.Family, model.QuantileLabel)
+		}
 	}
 	for _, name := range []string{"up", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling", "scrape_series_added"} {
 		known.add(name)
 	}
-	sloth := []string{"sloth_id", sloService, sloName}
-	for _, name := range []string{sloObjective, sloBudget, sloPeriod, sloBurn, sloRemaining} {
-		known.add(name, sloth...)
-	}
-	for _, b := range o.Burn {
-		known.add(sloErrors+b.Long, sloth...)
-		known.add(sloErrors+b.Short, sloth...)
-	}
-	for _, b := range DefaultBurn() {
-		known.add(sloErrors+b.Long, sloth...)
-		known.add(sloErrors+b.Short, sloth...)
+	// As Sloth's library writes them, and the windows of 30 days.
+	for _, name := range strings.Fields(`slo:objective:ratio slo:error_budget:ratio slo:time_period:days slo:current_burn_rate:ratio
+		slo:period_burn_rate:ratio slo:period_error_budget_remaining:ratio slo:sli_error:ratio_rate5m slo:sli_error:ratio_rate30m
+		slo:sli_error:ratio_rate1h slo:sli_error:ratio_rate2h slo:sli_error:ratio_rate6h slo:sli_error:ratio_rate1d slo:sli_error:ratio_rate3d`) {
+		known.add(name, "sloth_id", "sloth_service", "sloth_slo")
 	}
 }

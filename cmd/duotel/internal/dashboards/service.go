@@ -153,17 +153,17 @@ func (m maker) serviceObjectives() []panel {
 		if o.Route != "" {
 			h, where = h.Where(h.Route+"="+strconv.Quote(o.Route)), " of "+o.Route
 		}
-		what, alert := "that did not fail", "HTTPErrorRateHigh"
+		what := "that did not fail"
 		expr := "1 - " + names.Ratio(h.Failed(window), h.Requests(window))
 		if o.Within > 0 {
-			what, alert = "within "+o.Within.String(), "HTTPRequestsSlow"
+			what = "within " + o.Within.String()
 			expr = fmt.Sprintf("(%s) / ((%s) > 0)", h.Duration.Within(o.Within.Seconds(), window), h.Duration.Count(window))
 		}
 		title := fmt.Sprintf("Requests%s %s", where, what)
 		out = append(out, panel{
 			id: stableID(title), title: title, draw: lines, unit: share,
 			about:   fmt.Sprintf("The share of good requests. The line is the objective, %s %%.", percent(o.Target)),
-			queries: []query{{expr: expr, legend: "good"}}, limits: above(o.Target), alerts: []string{alert},
+			queries: []query{{expr: expr, legend: "good"}}, limits: above(o.Target), alerts: []string{burnsFast, burnsSlow},
 		})
 	}
 	return out

@@ -49,7 +49,7 @@ func sloBudgetPanels() []panel {
 		{
 			id: 501, title: "Budget left", draw: number, unit: share, width: 8,
 			about:   "The share of the period's error budget that is left. Below 0 the promise is broken.",
-			queries: []query{{expr: left, legend: which}}, limits: []limit{{color: "red"}, {0, "orange"}, {0.25, "green"}},
+			queries: []query{{expr: left, legend: which}}, limits: []limit{{color: "red"}, {0, "orange"}, {0.25, "green"}}, alerts: []string{burnsFast, burnsSlow},
 		},
 		{
 			id: 502, title: "Time to empty", draw: number, unit: seconds, width: 8,
@@ -75,7 +75,7 @@ func (m maker) sloBurnPanels() []panel {
 	out := []panel{{
 		id: 511, title: "Burn rate now", draw: lines, unit: none, width: 24,
 		about:   "How many times faster than allowed the budget is used. At 1 it is empty when the period ends.",
-		queries: []query{{expr: recorded(sloBurn), legend: which}}, limits: below(1),
+		queries: []query{{expr: recorded(sloBurn), legend: which}}, limits: below(1), alerts: []string{burnsFast, burnsSlow},
 	}}
 	for i, b := range m.Burn {
 		out = append(out, panel{
@@ -85,10 +85,18 @@ func (m maker) sloBurnPanels() []panel {
 				{expr: burn(b.Long), legend: which + " " + b.Long},
 				{expr: burn(b.Short), legend: which + " " + b.Short},
 			},
-			limits: below(b.Factor),
+			limits: below(b.Factor), alerts: b.alerts(),
 		})
 	}
 	return out
+}
+
+// alerts are those of the pair, if it has one.
+func (b Burn) alerts() []string {
+	if b.Alert == "" {
+		return nil
+	}
+	return []string{b.Alert}
 }
 
 // burn is the burn rate in a window.
