@@ -49,7 +49,7 @@ func notShown(metrics []Metric, pages []page) []Metric {
 			for _, c := range r.panels {
 				for _, q := range c.queries {
 					for _, found := range selector.FindAllStringSubmatch(q.expr, -1) {
-						shown[found[1]] = true
+						shown[family(found[1])] = true
 					}
 				}
 			}
@@ -57,9 +57,17 @@ func notShown(metrics []Metric, pages []page) []Metric {
 	}
 	var out []Metric
 	for _, m := range metrics {
-		if !shown[m.Family] && !shown[m.Family+"_count"] && !shown[m.Family+"_sum"] && !shown[m.Family+"_bucket"] {
+		if !shown[m.Family] {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// family is that of one of a histogram's or a summary's series, and every other name as it is.
+func family(series string) string {
+	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+		series = strings.TrimSuffix(series, suffix)
+	}
+	return series
 }
