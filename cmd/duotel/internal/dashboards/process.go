@@ -24,6 +24,9 @@ func (m maker) process() page {
 // instances is how a line of an instance is called.
 const instances = "{{instance}}"
 
+// longest is the matcher of a summary's greatest quantile. Prometheus 3 writes it as 1.0 and before it as 1.
+const longest = `quantile=~"1(\\.0)?"`
+
 // perInstance shows a family's value for each instance.
 func perInstance(name string) string { return names.Over("max", plain(name).String(), "instance") }
 
@@ -88,7 +91,7 @@ func processMemory() []panel {
 		{
 			id: 416, title: "Longest pause", draw: lines, unit: seconds,
 			about:   "The longest of the latest pauses for garbage collection.",
-			queries: []query{{expr: names.Over("max", plain("go_gc_duration_seconds", `quantile="1"`).String(), "instance"), legend: instances}},
+			queries: []query{{expr: names.Over("max", plain("go_gc_duration_seconds", longest).String(), "instance"), legend: instances}},
 		},
 	}
 }

@@ -201,3 +201,27 @@ func elsewhere(known vocabulary, o Options) {
 		known.add(name, "sloth_id", "sloth_service", "sloth_slo")
 	}
 }
+
+// TestNumbersInLabels shows that no matcher wants a number of le or quantile as one version of Prometheus alone writes it: 1 is 1.0 since Prometheus 3.
+func TestNumbersInLabels(t *testing.T) {
+	whole := regexp.MustCompile(`^[0-9]+(\.0)?$`)
+	for setup, o := range setups(t) {
+		for _, q := range Queries(mustDashboards(t, o)) {
+			e, err := parser.NewParser(parser.Options{}).ParseExpr(q.Concrete("1m", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			walk(e, func(node parser.Node, _ []parser.Node) {
+				s, ok := node.(*parser.VectorSelector)
+				if !ok {
+					return
+				}
+				for _, m := range s.LabelMatchers {
+					if (m.Name == model.BucketLabel || m.Name == model.QuantileLabel) && whole.MatchString(m.Value) {
+						t.Errorf("%s: %s, %q: %s has %s", setup, q.File, q.Title, q.Expr, m)
+					}
+				}
+			})
+		}
+	}
+}
