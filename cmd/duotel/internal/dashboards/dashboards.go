@@ -7,8 +7,8 @@
 // catalogue, and neither has a switch in it that chooses while somebody waits.
 //
 // Every query has the matchers job=~"$job" and instance=~"$instance", and every rate the window $__rate_interval, which
-// is never shorter than two scrapes. Queries of the recording rules of objectives are the exception: these have neither
-// label, because an objective is promised for the service and not for an instance.
+// is never shorter than two scrapes. What the recording rules of objectives write is the exception: it has no instance,
+// because an objective is promised for the service and not for one of its instances.
 package dashboards
 
 import (
@@ -57,7 +57,7 @@ type Burn struct {
 	// Long and Short are windows as Prometheus writes them: 1h, 5m.
 	Long, Short string
 	Factor      float64
-	// Alert is the one that fires while both windows burn faster than Factor.
+	// Alert is the one that fires while both windows burn faster than Factor. Default: either of the two there are.
 	Alert string
 }
 

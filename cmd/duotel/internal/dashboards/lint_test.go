@@ -235,14 +235,14 @@ func targetInterval(e parser.Expr) (wrong []string) {
 	return wrong
 }
 
-// ofRecordingRules are families that have neither job nor instance, because they are about a service: an exception that the linter's
+// ofRecordingRules are families that have no instance, because they are about a service: an exception that the linter's
 // documentation makes as well.
 var ofRecordingRules = regexp.MustCompile(`^slo:`)
 
 func targetMatcher(e parser.Expr, label string) (wrong []string) {
 	walk(e, func(node parser.Node, _ []parser.Node) {
 		s, ok := node.(*parser.VectorSelector)
-		if !ok || ofRecordingRules.MatchString(s.Name) {
+		if !ok || label == "instance" && ofRecordingRules.MatchString(s.Name) {
 			return
 		}
 		if !slices.ContainsFunc(s.LabelMatchers, func(m *labels.Matcher) bool {

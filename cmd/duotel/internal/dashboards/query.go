@@ -36,7 +36,7 @@ func (q Query) Concrete(rate string, chosen map[string]string) string {
 
 func concrete(expr, rate string, chosen map[string]string) string {
 	expr = strings.ReplaceAll(expr, window, rate)
-	for _, name := range []string{"job", "instance", "service", "slo"} {
+	for _, name := range []string{"job", "instance", "slo"} {
 		value := chosen[name]
 		if value == "" {
 			value = ".+"

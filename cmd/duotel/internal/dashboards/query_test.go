@@ -23,7 +23,7 @@ func TestQueriesParse(t *testing.T) {
 			t.Errorf("%s: %d queries; want those of every panel", setup, len(queries))
 		}
 		for _, q := range queries {
-			for _, chosen := range []map[string]string{nil, {"job": "shop", "instance": `10\\.0\\.0\\.7:9464`, "service": "shop", "slo": "a|b"}} {
+			for _, chosen := range []map[string]string{nil, {"job": "shop", "instance": `10\\.0\\.0\\.7:9464`, "slo": "a|b"}} {
 				expr := q.Concrete("1m", chosen)
 				if _, err := parser.NewParser(parser.Options{}).ParseExpr(expr); err != nil {
 					t.Errorf("%s: %s, %q: %s: %v", setup, q.File, q.Title, expr, err)
@@ -198,7 +198,7 @@ func elsewhere(known vocabulary, o Options) {
 	for _, name := range strings.Fields(`slo:objective:ratio slo:error_budget:ratio slo:time_period:days slo:current_burn_rate:ratio
 		slo:period_burn_rate:ratio slo:period_error_budget_remaining:ratio slo:sli_error:ratio_rate5m slo:sli_error:ratio_rate30m
 		slo:sli_error:ratio_rate1h slo:sli_error:ratio_rate2h slo:sli_error:ratio_rate6h slo:sli_error:ratio_rate1d slo:sli_error:ratio_rate3d`) {
-		known.add(name, "sloth_id", "sloth_service", "sloth_slo")
+		known.add(name, "sloth_id", "sloth_service", "sloth_slo", "job")
 	}
 }
 

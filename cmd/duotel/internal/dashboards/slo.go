@@ -6,14 +6,14 @@ import (
 	"github.com/duotel/duotel/cmd/duotel/internal/names"
 )
 
-// The families that Sloth's recording rules write, and their labels. Neither a job nor an instance is among them.
+// The families that the recording rules of objectives write, as Sloth calls them, and their labels. The kit's rules add
+// the job. There is no instance, because an objective is promised for the service.
 const (
 	sloObjective = "slo:objective:ratio"
 	sloBudget    = "slo:error_budget:ratio"
 	sloPeriod    = "slo:time_period:days"
 	sloBurn      = "slo:current_burn_rate:ratio"
 	sloRemaining = "slo:period_error_budget_remaining:ratio"
-	sloService   = "sloth_service"
 	sloName      = "sloth_slo"
 	sloErrors    = "slo:sli_error:ratio_rate" // with the window
 )
@@ -24,8 +24,7 @@ func (m maker) slo() page {
 		key: "slo", title: "SLO", present: "target_info",
 		about: "What the service promises: how much of the error budget is left, how fast it is used, and who uses it.",
 		variables: []variable{
-			{"service", "Service", fmt.Sprintf("label_values(%s, %s)", sloObjective, sloService)},
-			{"slo", "SLO", fmt.Sprintf(`label_values(%s{%s=~"$service"}, %s)`, sloObjective, sloService, sloName)},
+			{"slo", "SLO", fmt.Sprintf(`label_values(%s{job=~"$job"}, %s)`, sloObjective, sloName)},
 		},
 		rows: []row{
 			{1, "Budget", sloBudgetPanels()},
@@ -37,12 +36,12 @@ func (m maker) slo() page {
 
 // recorded selects what a recording rule has written, and keeps the labels that tell one objective from another.
 func recorded(name string) string {
-	s := names.Series{Name: name}.Where(sloService+`=~"$service"`, sloName+`=~"$slo"`)
-	return names.Over("max", s.String(), sloService, sloName)
+	s := names.Series{Name: name}.Where(`job=~"$job"`, sloName+`=~"$slo"`)
+	return names.Over("max", s.String(), "job", sloName)
 }
 
 func sloBudgetPanels() []panel {
-	which := legend(sloService, sloName)
+	which := legend("job", sloName)
 	left := recorded(sloRemaining)
 	empty := fmt.Sprintf("clamp_min(%s, 0) / (%s > 0) * %s * 86400", left, recorded(sloBurn), recorded(sloPeriod))
 	return []panel{
@@ -71,7 +70,7 @@ func sloBudgetPanels() []panel {
 
 // sloBurnPanels has a panel for each pair of windows, and in it the factor at which the alert fires when both windows are over it.
 func (m maker) sloBurnPanels() []panel {
-	which := legend(sloService, sloName)
+	which := legend("job", sloName)
 	out := []panel{{
 		id: 511, title: "Burn rate now", draw: lines, unit: none, width: 24,
 		about:   "How many times faster than allowed the budget is used. At 1 it is empty when the period ends.",
@@ -91,10 +90,10 @@ func (m maker) sloBurnPanels() []panel {
 	return out
 }
 
-// alerts are those of the pair, if it has one.
+// alerts are those that the pair may fire.
 func (b Burn) alerts() []string {
 	if b.Alert == "" {
-		return nil
+		return []string{burnsFast, burnsSlow}
 	}
 	return []string{b.Alert}
 }
