@@ -208,7 +208,7 @@ func (m maker) serviceStreams() []panel {
 	return []panel{
 		{
 			id: 161, title: "Open streams", draw: stacked, unit: count,
-			about:   "Responses that are being streamed, WebSockets included. They are not in flight any more: their duration ended with the first flush.",
+			about:   "Responses that are being streamed, WebSockets included. They are among the requests in flight, too; the duration of such a request is that until its first flush.",
 			queries: []query{{expr: names.Sum(open.String(), method), legend: legend(method)}},
 		},
 		{

@@ -47,7 +47,7 @@ func sloBudgetPanels() []panel {
 	return []panel{
 		{
 			id: 501, title: "Budget left", draw: number, unit: share, width: 8,
-			about:   "The share of the period's error budget that is left. Below 0 the promise is broken.",
+			about:   "The share of the period's error budget that is left. Below 0 the promise is broken. The rules count hours: there is no value before the first full one.",
 			queries: []query{{expr: left, legend: which}}, limits: []limit{{color: "red"}, {0, "orange"}, {0.25, "green"}}, alerts: []string{burnsFast, burnsSlow},
 		},
 		{
