@@ -12,10 +12,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// rules are those of Grafana's dashboard-linter, which cannot be built here, said again: its docs/rules has a page for
+// lintRules are those of Grafana's dashboard-linter, which cannot be built here, said again: its docs/rules has a page for
 // each name. Eleven are those of its index, docs/index.md; template-on-time-change-reload, panel-no-targets-rule and
 // target-counter-agg-rule came later.
-var rules = map[string]func(board) []string{
+var lintRules = map[string]func(board) []string{
 	"template-datasource-rule":       templateDatasource,
 	"template-job-rule":              func(b board) []string { return templateChoice(b, "job", "Job") },
 	"template-instance-rule":         func(b board) []string { return templateChoice(b, "instance", "Instance") },
@@ -37,7 +37,7 @@ func TestLint(t *testing.T) {
 	for setup, o := range setups(t) {
 		for _, d := range mustDashboards(t, o) {
 			b := decode(t, d)
-			for rule, check := range rules {
+			for rule, check := range lintRules {
 				for _, wrong := range check(b) {
 					t.Errorf("%s: %s: %s: %s", setup, d.File, rule, wrong)
 				}
@@ -70,7 +70,7 @@ func TestLintFinds(t *testing.T) {
 	} {
 		b := decode(t, mustDashboards(t, Options{Names: mustNames(t, setups(t)["semconv, native=false"].Names.Options())})[0])
 		spoil(&b)
-		for name, check := range rules {
+		for name, check := range lintRules {
 			if found := check(b); (len(found) > 0) != (name == rule) {
 				t.Errorf("with %s broken, %s finds %q", rule, name, found)
 			}
