@@ -3,6 +3,7 @@ package dashboards
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -28,7 +30,7 @@ import (
 )
 
 // vocabulary is what can be asked for: families, a histogram's without suffix, and the labels that some series of
-// each has.
+// each has. The bounds of a histogram's buckets are among the labels as le=0.1.
 type vocabulary map[string]map[string]bool
 
 func (v vocabulary) add(family string, labels ...string) {
@@ -50,6 +52,11 @@ func livePage(t *testing.T, o names.Options) vocabulary {
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": backend.HTTPEndpoint(), "OTEL_METRICS_EXEMPLAR_FILTER": "always_off",
 		"DUOTEL_PUSH_SPOOL_DIR": t.TempDir(),
 	}
+	var bounds []string
+	for _, b := range o.Bounds {
+		bounds = append(bounds, time.Duration(b*float64(time.Second)).String())
+	}
+	env["METRICS_HTTP_DURATION_BOUNDS"] = strings.Join(bounds, ",")
 	cfg, err := telemetry.FromEnv(func(key string) (string, bool) { v := env[key]; return v, v != "" })
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +164,9 @@ func scrape(t *testing.T, sdk *telemetry.SDK) vocabulary {
 			out.add(name, model.QuantileLabel)
 		}
 		for _, m := range f.Metric {
+			for _, b := range m.GetHistogram().GetBucket() {
+				out.add(name, fmt.Sprintf("le=%v", b.GetUpperBound()))
+			}
 			for _, l := range m.Label {
 				out.add(name, l.GetName())
 			}

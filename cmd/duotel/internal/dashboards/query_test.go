@@ -64,7 +64,7 @@ func TestSelectors(t *testing.T) {
 		elsewhere(known, o)
 		for _, q := range Queries(mustDashboards(t, o)) {
 			for _, wrong := range unknown(t, q.Concrete("1m", nil), known) {
-				t.Errorf("%s: %s, panel %d %q: %s: %s", setup, q.File, q.Panel, q.Title, wrong, q.Expr)
+				t.Errorf("%s: %s breaks %s, panel %d %q, and the alerts %q that are looked at there: %s", setup, wrong, q.File, q.Panel, q.Title, q.Alerts, q.Expr)
 			}
 		}
 		for _, d := range mustDashboards(t, o) {
@@ -83,10 +83,12 @@ func TestSelectors(t *testing.T) {
 // TestUnknown shows that what does not exist is found: a family, a label that is matched, one that is added up by, one that is joined on.
 func TestUnknown(t *testing.T) {
 	known := vocabulary{}
-	known.add("a_seconds", "code")
+	known.add("a_seconds", "code", "le=1")
 	for expr, want := range map[string]string{
 		`sum by (code) (rate(a_seconds_bucket{job="x",le="1"}[5m]))`: "",
 		`rate(b_seconds_count[5m])`:                                  "b_seconds_count",
+		`rate(a_seconds_bucket{le=~"1(\\.0)?"}[5m])`:                 "",
+		`rate(a_seconds_bucket{le="0.4"}[5m])`:                       "0.4",
 		`a_seconds{status="1"}`:                                      "status",
 		`sum by (route) (a_seconds)`:                                 "route",
 		`a_seconds / on (method) a_seconds`:                          "method",
@@ -122,6 +124,11 @@ func unknown(t *testing.T, expr string, known vocabulary) (wrong []string) {
 			wrong = append(wrong, "no family "+s.Name)
 			return
 		}
+		for _, m := range s.LabelMatchers {
+			if m.Name == model.BucketLabel && !hasBound(known[family], m) {
+				wrong = append(wrong, fmt.Sprintf("%s has no bucket %s", family, m))
+			}
+		}
 		for _, l := range expected(s, path) {
 			if !slices.Contains(everywhere, l) && !known[family][l] {
 				wrong = append(wrong, fmt.Sprintf("%s has no label %s", family, l))
@@ -129,6 +136,16 @@ func unknown(t *testing.T, expr string, known vocabulary) (wrong []string) {
 		}
 	})
 	return wrong
+}
+
+// hasBound reports whether one of a family's bounds matches. Prometheus 3 stores whole ones with .0.
+func hasBound(known map[string]bool, m *labels.Matcher) bool {
+	for l := range known {
+		if bound, is := strings.CutPrefix(l, "le="); is && (m.Matches(bound) || m.Matches(bound+".0")) {
+			return true
+		}
+	}
+	return false
 }
 
 // expected are the labels that an expression expects of a selector in it.
