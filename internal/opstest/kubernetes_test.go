@@ -11,9 +11,14 @@ import (
 )
 
 // manifestsOfGen reads a folder that the command's own tests compare with.
-func manifestsOfGen(t *testing.T, name string) (o objects) {
+func manifestsOfGen(t *testing.T, name string) objects {
 	t.Helper()
-	dir := filepath.Join("../../cmd/duotel/internal/kubernetes/testdata", name)
+	return manifestsIn(t, filepath.Join("../../cmd/duotel/internal/kubernetes/testdata", name))
+}
+
+// manifestsIn decodes every file of a folder strictly.
+func manifestsIn(t *testing.T, dir string) (o objects) {
+	t.Helper()
 	walk(t, os.DirFS(dir), func(path string, content []byte) {
 		if err := o.decode(content); err != nil {
 			t.Errorf("%s/%s: %v", dir, path, err)
@@ -56,5 +61,23 @@ func TestManifestsOfGenStart(t *testing.T) {
 	if config.ServiceName != "on" || config.Pull.Namespace != "shop" || config.Pull.Subsystem != "eu" || config.HTTP.Names != telemetry.HTTPNamesBoth ||
 		config.Push.Endpoint != "https://api.axiom.co/v1/metrics" || config.Push.SpoolDir == "" || config.Push.HeadersFile == "" {
 		t.Errorf("push: %+v", config)
+	}
+}
+
+// TestManifestsOfTheKits looks at those in ops/ and examples/.
+func TestManifestsOfTheKits(t *testing.T) {
+	documented := documentedVariables(t)
+	for _, pattern := range []string{opsFolder + "/*/kubernetes", "../../examples/*/*/kubernetes"} {
+		folders, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range folders {
+			o := manifestsIn(t, dir)
+			for _, finding := range findings(o, documented) {
+				t.Errorf("%s: %s", dir, finding)
+			}
+			t.Logf("%s: %d manifests", dir, len(o.metas))
+		}
 	}
 }

@@ -85,7 +85,7 @@ func TestChecksRefuse(t *testing.T) {
 		}
 	}
 	for values, want := range map[string]string{
-		"metrics: {prometheusRule: {enabled: true}}": "files/ has no rules*.yaml; write them there with duotel gen",
+		"metrics: {prometheusRule: {enabled: true}}": "files/ has no *.yaml with groups of rules; write them there with duotel gen",
 		"metrics: {dashboards: {enabled: true}}":     "files/ has no *.json; write the dashboards there with duotel gen",
 	} {
 		if _, err := renderChart(bare, parseValues(t, values)); err == nil || !strings.Contains(err.Error(), want) {

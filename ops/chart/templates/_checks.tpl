@@ -25,10 +25,17 @@
 {{- if and .Values.otlp.headersSecret (not .Values.otlp.endpoint) -}}
 {{- fail (printf "otlp.headersSecret=%q: without otlp.endpoint nothing is pushed; set otlp.endpoint, or leave it empty" .Values.otlp.headersSecret) -}}
 {{- end -}}
-{{- if and $m.enabled $m.prometheusRule.enabled (not (.Files.Glob "files/**rules**.yaml")) -}}
-{{- fail "metrics.prometheusRule.enabled=true: the chart's folder files/ has no rules*.yaml; write them there with duotel gen" -}}
+{{- if and $m.enabled $m.prometheusRule.enabled (not (include "duotel-service.ruleFiles" .)) -}}
+{{- fail "metrics.prometheusRule.enabled=true: the chart's folder files/ has no *.yaml with groups of rules; write them there with duotel gen" -}}
 {{- end -}}
 {{- if and $m.enabled $m.dashboards.enabled (not (.Files.Glob "files/**.json")) -}}
 {{- fail "metrics.dashboards.enabled=true: the chart's folder files/ has no *.json; write the dashboards there with duotel gen" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The files of rules, nothing where there are none. */}}
+{{- define "duotel-service.ruleFiles" -}}
+{{- range $path, $_ := .Files.Glob "files/**.yaml" -}}
+{{- if ($.Files.Get $path | fromYaml).groups -}}{{ $path }} {{ end -}}
 {{- end -}}
 {{- end -}}
