@@ -128,7 +128,7 @@ func TestDashboard(t *testing.T) {
 		"odd":        odd,
 		"long":       {Service: strings.Repeat("é", 200), Dataset: "d"},
 	} {
-		panels := append(axiom.Service("0.3"),
+		panels := append(axiom.Service(axiom.Objective{0.99, 0.3}, axiom.Objective{0.999, 1}),
 			axiom.Instrument("jobs.done", "counter", "{job}", "queue", "out come"),
 			axiom.Instrument("jobs/duration", "histogram", "s", "queue"),
 			axiom.Instrument("jobs.waiting", "updowncounter", "{job}"))
@@ -148,7 +148,7 @@ func TestDashboard(t *testing.T) {
 
 // TestChecksFind is here so that the test above can be believed.
 func TestChecksFind(t *testing.T) {
-	good, err := axiom.Render(axiom.Options{Service: "shop", Dataset: "d"}, axiom.Service(""))
+	good, err := axiom.Render(axiom.Options{Service: "shop", Dataset: "d"}, axiom.Service())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestInstrumentsExist(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([a-z][a-z0-9_.]+)`").FindAllStringSubmatch(string(documented), -1) {
 		known[m[1]] = true
 	}
-	out, err := axiom.Render(axiom.Options{Service: "shop", Dataset: "d"}, axiom.Service(""))
+	out, err := axiom.Render(axiom.Options{Service: "shop", Dataset: "d"}, axiom.Service())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,8 @@ promtool test for each alert, objectives with burn rates over two windows, and a
 configuration that scrapes the service and loads the rules. The same command writes the same bytes.
 It replaces what it wrote before, and never a file that somebody else wrote or changed.
 
+With -for axiom it writes a dashboard for Axiom instead, of what the service pushes there: a preview.
+
 An objective's latency has to be a bound of the histogram, or what is within it can only be guessed.
 METRICS_HTTP_DURATION_BOUNDS adds bounds to a service, and -bounds says so here.
 
@@ -30,6 +32,7 @@ EXAMPLES
   duotel gen -o ops -service checkout
   duotel gen -o ops -service checkout -names classic -slo 'availability=99.9%' -slo 'latency=99% < 300ms'
   duotel gen -o ops -service checkout -bounds 400ms -slo 'latency(/pay)=99.5% < 400ms' -period 28d
+  duotel gen -o axiom -service checkout -for axiom -dataset my-metrics -slo 'latency=99% < 250ms'
   duotel gen -o ops -service flyte -contract metrics.yaml \
     -slo 'workflows=99% of flytepropeller_workflow_total{phase=~"succeeded|failed"} except {phase="failed"}' \
     -alert 'RetrySpike for 10m: sum(rate(flytepropeller_retries_total{job="flyte"}[5m])) > 1'`
@@ -47,6 +50,7 @@ func (t *texts) Set(s string) error {
 // options are the command line.
 type options struct {
 	dir, service, vocabulary, namespace, subsystem, histograms, period, bounds, contract, targets string
+	backend, dataset, temporality                                                                 string
 	slos, alerts                                                                                  texts
 	force                                                                                         bool
 }
@@ -67,6 +71,9 @@ func New(s cli.Streams) *ffcli.Command {
 	set.StringVar(&o.contract, "contract", "", "contract `file` of the service's own metrics")
 	set.Var(&o.alerts, "alert", "an alert on metrics in the contract: 'NAME [for 5m] [page]: EXPRESSION'; repeatable")
 	set.StringVar(&o.targets, "targets", "localhost:8080", "`addresses` of the service's page for Prometheus, comma-separated")
+	set.StringVar(&o.backend, "for", "prometheus", "what the kit is for: prometheus, with Grafana, or axiom")
+	set.StringVar(&o.dataset, "dataset", "", "with -for axiom: the `name` of the dataset, as X-Axiom-Metrics-Dataset has it")
+	set.StringVar(&o.temporality, "temporality", "cumulative", "with -for axiom: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE of the service, cumulative or delta")
 	set.BoolVar(&o.force, "force", false, "overwrite files that somebody else wrote or changed")
 	return cli.Command(s, set, "duotel gen -o DIR -service NAME [flags]", "Write dashboards, rules, objectives and their tests for a service.", help,
 		func(_ context.Context, args []string) error { return o.run(args, s) })
@@ -77,7 +84,7 @@ func (o options) run(args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	files, err := service.Files()
+	files, err := o.files(&service)
 	if err != nil {
 		return cli.Usagef("gen: %w", err)
 	}
@@ -87,6 +94,21 @@ func (o options) run(args []string, s cli.Streams) error {
 	}
 	fmt.Fprintf(s.Out, "%s: %d files written, %d unchanged, %d removed\n", o.dir, result.Written, result.Unchanged, result.Removed)
 	return nil
+}
+
+// files makes the kit, for what it is asked for.
+func (o options) files(s *Service) ([]folder.File, error) {
+	switch o.backend {
+	case "prometheus":
+		if o.dataset != "" {
+			return nil, fmt.Errorf("-dataset=%q: it is for -for axiom only", o.dataset)
+		}
+		return s.Files()
+	case "axiom":
+		return s.axiom(o.dataset, o.temporality)
+	default:
+		return nil, fmt.Errorf("-for=%q: prometheus or axiom is allowed", o.backend)
+	}
 }
 
 // read checks the whole command line, and the contract, before anything is made.
