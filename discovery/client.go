@@ -61,10 +61,7 @@ type Heartbeat struct {
 // says that it will never take it. A registry that cannot be reached is tried again in the background: a
 // service starts without it.
 func (c *Client) Register(ctx context.Context, t Target) (*Heartbeat, error) {
-	if c.URL == nil || c.URL.Host == "" || c.URL.Scheme != "http" && c.URL.Scheme != "https" {
-		return nil, errors.New("discovery: Client.URL: is not an http or https URL; such as https://registry:8080/")
-	}
-	if err := t.Validate(); err != nil {
+	if err := errors.Join(c.validURL(), t.Validate()); err != nil {
 		return nil, err
 	}
 	h := &Heartbeat{client: c, target: t.withDefaults()}
@@ -97,10 +94,7 @@ func (h *Heartbeat) Close(ctx context.Context) error {
 		return nil // it was never registered
 	}
 	_, err := h.client.do(ctx, http.MethodDelete, h.target, generation)
-	if refused, ok := errors.AsType[*refusal](err); ok && (refused.status == http.StatusNotFound || refused.status == http.StatusPreconditionFailed) {
-		return nil
-	}
-	return err
+	return unlessGone(err)
 }
 
 // run shows signs of life: three in a TTL while they arrive, and with backoff while they do not.
@@ -128,7 +122,7 @@ func (h *Heartbeat) run(ctx context.Context) {
 		if err == nil {
 			retry.Reset()
 		}
-		if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusPreconditionFailed {
+		if errors.Is(err, ErrReplaced) {
 			h.logger().Warn("discovery: another process has registered under this name; it stays, and this one is not listed any more", "target", h.target.Key().String())
 			return
 		}
@@ -180,6 +174,11 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("discovery: the registry answered HTTP %d: %s", r.status, r.text)
 }
 
+// Is makes [errors.Is] say of an answer what a [Store]'s errors say.
+func (r *refusal) Is(target error) bool {
+	return target == ErrReplaced && r.status == http.StatusPreconditionFailed || target == ErrNotRegistered && r.status == http.StatusNotFound
+}
+
 // final says that the same request will get the same answer: something has to be changed here or there.
 func (r *refusal) final() bool {
 	return r.status == http.StatusBadRequest || r.status == http.StatusUnauthorized || r.status == http.StatusForbidden
@@ -222,12 +221,16 @@ func (c *Client) do(ctx context.Context, method string, t Target, generation str
 	return resp.Header.Get("ETag"), err
 }
 
-// readable returns the text of an answer as an error can show it, without the secrets that it may repeat.
+// readable returns the text of an answer as an error can show it, without the secrets that it may repeat: neither a
+// header's value nor, where that is a scheme and its credentials, the credentials alone.
 func readable(text string, secrets []string) string {
 	text = strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD"))
 	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "(not shown)")
+		_, credentials, _ := strings.Cut(secret, " ")
+		for _, hidden := range []string{secret, strings.TrimSpace(credentials)} {
+			if hidden != "" {
+				text = strings.ReplaceAll(text, hidden, "(not shown)")
+			}
 		}
 	}
 	return text

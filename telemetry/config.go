@@ -43,10 +43,11 @@ type Config struct {
 	// (METRICS_CUSTOM_LABELS).
 	Labels map[string]string
 
-	Pull     PullConfig
-	Push     PushConfig
-	HTTP     HTTPConfig
-	Listener ListenerConfig
+	Pull      PullConfig
+	Push      PushConfig
+	HTTP      HTTPConfig
+	Listener  ListenerConfig
+	Discovery DiscoveryConfig
 
 	// notes are what [FromEnv] found odd and understood all the same, for the log of New.
 	notes []string
@@ -154,6 +155,22 @@ type ListenerConfig struct {
 	// WebConfigFile is a web configuration file of the Prometheus exporter-toolkit: TLS, mutual TLS,
 	// basic auth. Default: none, plain HTTP.
 	WebConfigFile string
+}
+
+// DiscoveryConfig says where this process lists its page, so that Prometheus finds it. The list has it from when the page answers
+// until [SDK.Shutdown] begins, under the service's name and service.instance.id.
+type DiscoveryConfig struct {
+	// URL turns it on (DUOTEL_DISCOVERY). With http and https it is where the API of a [discovery.Registry] is; another scheme, such
+	// as etcd, is that of a [WithDiscoveryStore]. Default: none, and the process is not listed.
+	URL string
+	// Address is host:port at which Prometheus reaches the page (DUOTEL_DISCOVERY_ADDRESS). Default: the listener's, where that is
+	// on all interfaces with the address of this machine that leads to the registry. Without a listener it is required.
+	Address string
+	// HeadersFile, for http and https, is a file with headers of every request, as [PushConfig.HeadersFile]
+	// (DUOTEL_DISCOVERY_HEADERS_FILE). Default: none.
+	HeadersFile string
+	// Certificate, ClientCertificate and ClientKey are for https what they are in [PushConfig], and read again for every request, too.
+	Certificate, ClientCertificate, ClientKey string
 }
 
 // ExporterName names an exit, in the words of OTEL_METRICS_EXPORTER.

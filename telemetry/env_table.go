@@ -213,4 +213,40 @@ var variables = []variable{
 		meaning: "Upper bounds that the request duration's buckets have besides their own, in both vocabularies: those of the service's objectives, so that the share of requests within each is exact.",
 		allowed: allowedDurationBounds, unset: "none", set: setDurationBounds,
 	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY"}, field: "Discovery.URL", show: showRegistry,
+		meaning: "Where the process lists itself for Prometheus, from when its page answers until it stops: the [registry's](discovery.md) URL. `http` and `https` need nothing else; `etcd://host:2379,host:2379/prefix` needs `telemetry.WithDiscoveryStore` in the code. User name and password, of etcd only, are never shown.",
+		allowed: allowedRegistry, unset: "not listed",
+		set: setText(func(c *Config) *string { return &c.Discovery.URL }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_ADDRESS"}, field: "Discovery.Address", show: showURL,
+		meaning: "The address at which Prometheus reaches the process's page.",
+		allowed: allowedRegistered, unset: "the listener's; where that is on all interfaces, with the address of this machine that leads to the registry",
+		set: setText(func(c *Config) *string { return &c.Discovery.Address }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_HEADERS_FILE"}, field: "Discovery.HeadersFile",
+		meaning: "A file with headers of every request to that registry, such as `Authorization`, as `DUOTEL_PUSH_HEADERS_FILE` has them. It is read again when it changes.",
+		allowed: allowedHeadersFile, unset: "none",
+		set: setText(func(c *Config) *string { return &c.Discovery.HeadersFile }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_CERTIFICATE"}, field: "Discovery.Certificate",
+		meaning: "PEM file with the authorities to trust for that registry instead of the system's.",
+		allowed: allowedPEM, unset: systemRoots,
+		set: setText(func(c *Config) *string { return &c.Discovery.Certificate }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_CLIENT_CERTIFICATE"}, field: "Discovery.ClientCertificate",
+		meaning: "PEM file with the client's certificate, for mutual TLS with that registry.",
+		allowed: allowedPEM + ", together with the key", unset: "none",
+		set: setText(func(c *Config) *string { return &c.Discovery.ClientCertificate }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_CLIENT_KEY"}, field: "Discovery.ClientKey",
+		meaning: "PEM file with the client's key.",
+		allowed: allowedPEM + ", together with the certificate", unset: "none",
+		set: setText(func(c *Config) *string { return &c.Discovery.ClientKey }),
+	},
 }

@@ -101,8 +101,10 @@ func openListener(cfg ListenerConfig, handler http.Handler, ready func() error, 
 // address is where to listen; a negative port is a free one.
 func (c ListenerConfig) address() string {
 	port := max(cmp.Or(c.Port, defaultListenerPort), 0)
-	return net.JoinHostPort(cmp.Or(c.Host, defaultListenerHost), strconv.Itoa(port))
+	return net.JoinHostPort(c.host(), strconv.Itoa(port))
 }
+
+func (c ListenerConfig) host() string { return cmp.Or(c.Host, defaultListenerHost) }
 
 // newListenerServer has a limit for everything a client could hold on to.
 func newListenerServer(handler http.Handler, logger *slog.Logger) *http.Server {

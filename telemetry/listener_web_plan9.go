@@ -16,3 +16,5 @@ func validateWebConfig(string) error {
 func serve(l net.Listener, server *http.Server, _ string, _ *slog.Logger) error {
 	return server.Serve(l)
 }
+
+func servesTLS(string) (bool, error) { return false, nil }

@@ -29,11 +29,14 @@ import (
 // The caller owns the SDK and calls [SDK.Shutdown] once.
 func New(ctx context.Context, cfg Config, opts ...Option) (*SDK, error) {
 	o := newOptions(opts)
-	if err := errors.Join(cfg.Validate(), o.Err("telemetry")); err != nil {
+	if err := errors.Join(cfg.Validate(), o.Err("telemetry"), errors.Join(o.wrong...)); err != nil {
 		return nil, err
 	}
 	if cfg.Disabled {
 		return newDisabled(o), nil
+	}
+	if err := o.checkStore(cfg.Discovery); err != nil {
+		return nil, err
 	}
 	for _, w := range cfg.warnings() {
 		o.logger.Warn("telemetry: " + w)
@@ -65,6 +68,7 @@ func (s *SDK) build(ctx context.Context) error {
 	s.registry = prometheus.NewRegistry()
 
 	pull, push, console := s.cfg.exits()
+	listed := pull && s.cfg.Discovery.URL != ""
 	steps := []struct {
 		on   bool
 		open func(context.Context, *resource.Resource) error
@@ -73,8 +77,10 @@ func (s *SDK) build(ctx context.Context) error {
 		{push, s.openPush},
 		{console, s.openConsole},
 		{true, s.openMiddleware},
+		{listed, s.openRegistrar},
 		{true, s.openSelfMetrics},
 		{s.cfg.Listener.enabled(), s.openListener},
+		{listed, s.startRegistrar}, // when the page answers
 	}
 	for _, step := range steps {
 		if !step.on {

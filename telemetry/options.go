@@ -1,15 +1,18 @@
 package telemetry
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/duotel/duotel/discovery"
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/internal/given"
 )
@@ -30,9 +33,14 @@ type options struct {
 	limitFor       func(sdkmetric.Instrument) int
 	strictPush     bool
 	console        io.Writer
+	// discoveryStores open the stores of schemes.
+	discoveryStores map[string]openStore
+	wrong           []error // options that say what cannot be
 
 	given.Options // those that were given nil
 }
+
+type openStore = func(ctx context.Context, url string) (discovery.Store, error)
 
 func newOptions(opts []Option) options {
 	o := options{logger: slog.Default(), console: os.Stdout}
@@ -151,6 +159,28 @@ func WithConsole(w io.Writer) Option {
 	return func(o *options) {
 		if o.Given("WithConsole", w) {
 			o.console = w
+		}
+	}
+}
+
+// WithDiscoveryStore lists the process in a store of its own, without a registry in between, where [DiscoveryConfig.URL] begins
+// with scheme. The line for etcd, which is a package of its own so that who does not need it does not link it:
+//
+//	telemetry.WithDiscoveryStore("etcd", etcd.Open)
+//
+// open gets the whole URL, with user and password if it has them. It is called beside everything else once the page answers, and
+// again, with backoff, while it returns an error; ctx ends with that attempt. A store with a method Close, without arguments or with a context,
+// is closed by [SDK.Shutdown]. The scheme is lower case, and neither http nor https. Given twice, the last holds. Default: none.
+func WithDiscoveryStore(scheme string, open func(ctx context.Context, url string) (discovery.Store, error)) Option {
+	return func(o *options) {
+		if !schemePattern.MatchString(scheme) || slices.Contains(registrySchemes, scheme) {
+			o.wrong = append(o.wrong, fmt.Errorf("telemetry: WithDiscoveryStore=%q: is not the scheme of a store; lower-case letters, digits, + - and ., such as etcd, but not http or https", abridge(scheme)))
+		}
+		if o.Given("WithDiscoveryStore", open) {
+			if o.discoveryStores == nil {
+				o.discoveryStores = map[string]openStore{}
+			}
+			o.discoveryStores[scheme] = open
 		}
 	}
 }

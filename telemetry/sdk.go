@@ -50,6 +50,7 @@ type SDK struct {
 	push        *exporter.Push
 	console     *exporter.Console
 	listener    *listener
+	registrar   *registrar
 	middleware  []middleware.Option
 	mux         atomic.Pointer[http.ServeMux] // what Mount was given last
 
@@ -193,7 +194,7 @@ func (s *SDK) ForceFlush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Shutdown makes /metrics answer 503, pushes a last time, and releases everything, within ctx's
+// Shutdown takes the process out of the list of [DiscoveryConfig], makes /metrics answer 503, pushes a last time, and releases everything, within ctx's
 // deadline or else [DefaultShutdownTimeout], whatever hangs. A context that is over already, as that of
 // signal.NotifyContext is, gives the last push [exporter.ShutdownGrace]. The error says what was lost. Calls
 // after the first wait for it, within their own deadline, and return what it returned.
@@ -246,9 +247,17 @@ func (s *SDK) awaitPreflight(ctx context.Context) error {
 	}
 }
 
-// shutdownExits closes all of them at once: one that hangs must not take the time of the others.
+// shutdownExits closes all of them at once: one that hangs must not take the time of the others. The page and its listener alone wait
+// until the process is out of the list that Prometheus reads.
 func (s *SDK) shutdownExits(ctx context.Context) []error {
 	var exits []func(context.Context) error
+	unlisted := make(chan struct{})
+	page := func(shutdown func(context.Context) error) {
+		exits = append(exits, func(ctx context.Context) error {
+			<-unlisted
+			return shutdown(ctx)
+		})
+	}
 	if s.push != nil {
 		exits = append(exits, s.push.Shutdown)
 	}
@@ -256,11 +265,18 @@ func (s *SDK) shutdownExits(ctx context.Context) []error {
 		exits = append(exits, s.console.Shutdown)
 	}
 	if s.pull != nil {
-		exits = append(exits, s.pull.Shutdown)
+		page(s.pull.Shutdown)
 	}
 	if s.listener != nil {
-		exits = append(exits, s.listener.shutdown)
+		page(s.listener.shutdown)
 	}
+	exits = append(exits, func(ctx context.Context) error {
+		defer close(unlisted)
+		if s.registrar == nil || s.registrar.cancel == nil { // it was not started
+			return nil
+		}
+		return s.registrar.shutdown(ctx)
+	})
 	errs := make([]error, len(exits))
 	var closing sync.WaitGroup
 	for i, shutdown := range exits {

@@ -32,6 +32,9 @@ func (s *SDK) openSelfMetrics(context.Context, *resource.Resource) error {
 	if s.push != nil {
 		b.push(s.push.Stats, s.cfg.Push.Protocol)
 	}
+	if s.registrar != nil {
+		b.discovery(s.registrar.snapshot)
+	}
 	return b.err
 }
 
@@ -114,6 +117,22 @@ func (b *selfMetrics) push(stats func() exporter.PushStats, protocol exporter.Pr
 		}
 	})
 	b.gauge("duotel.push.last.duration", "s", "How long the last push took.", func(observe observeFloat) { observe(stats().Duration.Seconds()) })
+}
+
+func (b *selfMetrics) discovery(status func() DiscoveryStatus) {
+	b.gauge("duotel.discovery.registered", "{target}", "1 while this process is listed for discovery: its last sign of life arrived.", func(observe observeFloat) {
+		listed := 0.0
+		if status().State == DiscoveryListed {
+			listed = 1
+		}
+		observe(listed)
+	})
+	b.counter("duotel.discovery.failures", "{failure}", "Signs of life of this process that did not arrive at its registry.", func(observe observeInt) { observe(status().Failures) })
+	b.gauge("duotel.discovery.last_success.timestamp", "s", "Unix time of the last sign of life that arrived; absent before the first.", func(observe observeFloat) {
+		if t := status().LastSuccess; !t.IsZero() {
+			observe(float64(t.UnixMilli()) / 1e3)
+		}
+	})
 }
 
 func (b *selfMetrics) counter(name, unit, description string, observe func(observeInt)) {

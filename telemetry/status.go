@@ -2,7 +2,7 @@ package telemetry
 
 import "github.com/duotel/duotel/exporter"
 
-// Status says how both exits stand, in the same numbers as the library's own metrics. It is a
+// Status says how both exits, and the process's entry in discovery, stand, in the same numbers as the library's own metrics. It is a
 // snapshot and belongs to the caller.
 type Status struct {
 	// Disabled is what the Config said.
@@ -13,6 +13,8 @@ type Status struct {
 	Pull *exporter.PullStats
 	// Push is nil where nothing is pushed. Its endpoint has no password.
 	Push *exporter.PushStats
+	// Discovery is nil where the process is not listed anywhere. It has no secrets.
+	Discovery *DiscoveryStatus
 }
 
 // Status returns how both exits stand. It is cheap and may be called at any time.
@@ -29,6 +31,10 @@ func (s *SDK) Status() Status {
 	if s.push != nil {
 		stats := s.push.Stats()
 		st.Push = &stats
+	}
+	if s.registrar != nil {
+		status := s.registrar.snapshot()
+		st.Discovery = &status
 	}
 	return st
 }

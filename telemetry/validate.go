@@ -63,6 +63,7 @@ func (c Config) problems() []problem {
 		c.Pull.check(),
 		c.HTTP.check(),
 		c.Listener.check(),
+		c.checkDiscovery(),
 		c.checkLabels(),
 		oneOf("ExemplarFilter", c.ExemplarFilter, exemplarFilters),
 	)

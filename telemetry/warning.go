@@ -29,10 +29,33 @@ func (c Config) warnings() []string {
 	if c.Push.Endpoint != "" && !push {
 		warnings = append(warnings, "an OTLP endpoint is set, but the exits do not include otlp: nothing is pushed; add otlp to OTEL_METRICS_EXPORTER")
 	}
+	warnings = append(warnings, c.discoveryWarnings()...)
 	if !push {
 		return warnings
 	}
 	return append(warnings, c.Push.warnings()...)
+}
+
+// discoveryWarnings are about a process that would be listed, and not found there.
+func (c Config) discoveryWarnings() []string {
+	d := c.Discovery
+	if d.URL == "" {
+		if d.Address != "" {
+			return []string{"DUOTEL_DISCOVERY_ADDRESS is set, but DUOTEL_DISCOVERY is not: the process is not listed anywhere"}
+		}
+		return nil
+	}
+	if pull, _, _ := c.exits(); !pull {
+		return []string{"DUOTEL_DISCOVERY is set, but the exits do not include prometheus: there is no page, and the process is not listed"}
+	}
+	var warnings []string
+	if host := c.Listener.host(); d.Address == "" && isLoopback(host) {
+		warnings = append(warnings, fmt.Sprintf("DUOTEL_DISCOVERY lists the listener's own address, and %q is reached from this machine only: set OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0, or DUOTEL_DISCOVERY_ADDRESS to what others can reach", host))
+	}
+	if d.scheme() == "http" && (d.Certificate != "" || d.ClientCertificate != "") {
+		warnings = append(warnings, "a certificate is set for the registry, but DUOTEL_DISCOVERY begins with http: it has no effect; write https")
+	}
+	return warnings
 }
 
 func (c PushConfig) warnings() []string {
