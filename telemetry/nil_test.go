@@ -47,6 +47,7 @@ func nilOptions() map[string][]telemetry.Option {
 		"WithPullFilter":       {telemetry.WithPullFilter(nil)},
 		"WithPushFilter":       {telemetry.WithPushFilter(nil)},
 		"WithAuthorizer":       {telemetry.WithAuthorizer(nil)},
+		"WithDiscoveryStore":   {telemetry.WithDiscoveryStore("etcd", nil)},
 		"WithConsole":          {telemetry.WithConsole(nil), telemetry.WithConsole(io.Writer(buffer))},
 		"option 1":             {nil},
 	}
