@@ -72,6 +72,18 @@ func TestFromEnv(t *testing.T) {
 		{[]string{"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET, PROPFIND,"}, Config{HTTP: HTTPConfig{KnownMethods: []string{"GET", "PROPFIND"}}}},
 		{[]string{"METRICS_HTTP_DURATION_BOUNDS=300ms, 1s,"}, Config{HTTP: HTTPConfig{DurationBounds: []time.Duration{300 * time.Millisecond, time.Second}}}},
 		{[]string{"METRICS_HTTP_NAMES=both"}, Config{HTTP: HTTPConfig{Names: HTTPNamesBoth}}},
+		{[]string{"DUOTEL_DISCOVERY=https://registry:8080/", "DUOTEL_DISCOVERY_ADDRESS=[fd00::7]:9464"}, Config{Discovery: DiscoveryConfig{URL: "https://registry:8080/", Address: "[fd00::7]:9464"}}},
+		{[]string{"DUOTEL_DISCOVERY=etcd://u:p@h1:2379,h2:2379/prefix", "OTEL_EXPORTER_PROMETHEUS_PORT=1"}, Config{Discovery: DiscoveryConfig{URL: "etcd://u:p@h1:2379,h2:2379/prefix"}, Listener: ListenerConfig{Port: 1}}},
+		{
+			[]string{
+				"DUOTEL_DISCOVERY=HTTPS://h", "DUOTEL_DISCOVERY_ADDRESS=worker-1.example:80", "DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt",
+				"DUOTEL_DISCOVERY_CLIENT_CERTIFICATE=testdata/web/server.crt", "DUOTEL_DISCOVERY_CLIENT_KEY=testdata/web/server.key",
+			},
+			Config{Discovery: DiscoveryConfig{
+				URL: "HTTPS://h", Address: "worker-1.example:80", Certificate: "testdata/web/server.crt",
+				ClientCertificate: "testdata/web/server.crt", ClientKey: "testdata/web/server.key",
+			}},
+		},
 		{[]string{"OTEL_TRACES_EXPORTER=whatever", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=x"}, Config{}},
 	}
 	for _, test := range tests {
@@ -95,7 +107,10 @@ func TestFromEnv(t *testing.T) {
 // One defect per line: the first variable is the one that is wrong, and the error must have its name,
 // its value and what follows.
 func TestFromEnvRefuses(t *testing.T) {
-	const protocol = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
+	const (
+		protocol     = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
+		listenerPort = "OTEL_EXPORTER_PROMETHEUS_PORT=1"
+	)
 	tests := []struct {
 		env  []string
 		says string
@@ -159,6 +174,25 @@ func TestFromEnvRefuses(t *testing.T) {
 		{[]string{"METRICS_HTTP_DURATION_BOUNDS=0.3"}, "300ms,1s"},
 		{[]string{"METRICS_HTTP_DURATION_BOUNDS=-1s"}, "from 1µs up"},
 		{[]string{"METRICS_HTTP_NAMES=old"}, "semconv, classic or both"},
+		{[]string{"DUOTEL_DISCOVERY=registry:8080", listenerPort}, "http://registry:8080 was probably meant; the URL of a registry"},
+		{[]string{"DUOTEL_DISCOVERY=registry", listenerPort}, "has no scheme"},
+		{[]string{"DUOTEL_DISCOVERY=1x://h", listenerPort}, "has a scheme that is none"},
+		{[]string{"DUOTEL_DISCOVERY=http://", listenerPort}, "has no host"},
+		{[]string{"DUOTEL_DISCOVERY=etcd:///p", listenerPort}, "has no host"},
+		{[]string{"DUOTEL_DISCOVERY=etcd://h 1/p", listenerPort}, "is not a URL"},
+		{[]string{"DUOTEL_DISCOVERY=http://h:70000", listenerPort}, "port"},
+		{[]string{"DUOTEL_DISCOVERY=http://h/%zz", listenerPort}, "is not a URL"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=", "DUOTEL_DISCOVERY=http://h"}, "or a listener: OTEL_EXPORTER_PROMETHEUS_PORT"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=10.0.0.7"}, "10.0.0.7:9464"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=http://h:1/metrics"}, "host:port"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=0.0.0.0:9464"}, "others could reach"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=[::]:9464"}, "others could reach"},
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=a_!:1"}, "host:port"},
+		{[]string{"DUOTEL_DISCOVERY_HEADERS_FILE=testdata/none"}, "no such file"},
+		{[]string{"DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/good.yml"}, "PEM"},
+		{[]string{"DUOTEL_DISCOVERY_CLIENT_KEY=", "DUOTEL_DISCOVERY_CLIENT_CERTIFICATE=x"}, "both or neither"},
+		{[]string{"DUOTEL_DISCOVERY_CLIENT_CERTIFICATE=", "DUOTEL_DISCOVERY_CLIENT_KEY=x"}, "both or neither"},
+		{[]string{"DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt", "DUOTEL_DISCOVERY=etcd://h/p", listenerPort}, "the function of WithDiscoveryStore; none, or DUOTEL_DISCOVERY with http or https"},
 	}
 	for _, test := range tests {
 		key, value, _ := strings.Cut(test.env[0], "=")
@@ -250,6 +284,54 @@ func TestTableIsComplete(t *testing.T) {
 				t.Errorf("%s is there twice", key)
 			}
 			seen[key] = true
+		}
+	}
+}
+
+// What is wrong with discovery is said without its secrets.
+func TestDiscoverySecretsAreNotSaid(t *testing.T) {
+	for text, shown := range map[string]string{
+		"http://me:" + secret + "@h:1/":             `DUOTEL_DISCOVERY="http://h:1/ (user not shown)": has a user name or password: write them as a header, Authorization=Basic …, into the file of DUOTEL_DISCOVERY_HEADERS_FILE`,
+		"http://h/?token=" + secret:                 `DUOTEL_DISCOVERY="http://h/": has a query`,
+		"http://h/#" + secret:                       `DUOTEL_DISCOVERY="http://h/": has a query`,
+		"etcd://me:" + secret + "@h 1:1,h2:1/p":     `DUOTEL_DISCOVERY="etcd://h 1:1,h2:1/p (user not shown)": is not a URL`,
+		"etcd://me:" + secret + "/@h/p\x7f":         `DUOTEL_DISCOVERY=(not shown): is not a URL`,
+		"me:" + secret + "@h":                       `DUOTEL_DISCOVERY=(not shown): has no scheme`,
+		"!://me:" + secret + "@h1:1,h2:2/?k=secret": `has a scheme that is none`,
+	} {
+		_, err := FromEnv(env("DUOTEL_DISCOVERY="+text, "OTEL_EXPORTER_PROMETHEUS_PORT=1"))
+		if err == nil || !strings.Contains(err.Error(), shown) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v\nwant %s", text, err, shown)
+		}
+	}
+	_, err := FromEnv(env("DUOTEL_DISCOVERY_ADDRESS=http://me:" + secret + "@h:1"))
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is odd about discovery starts, and the log says so.
+func TestDiscoveryWarnings(t *testing.T) {
+	const on, port = "DUOTEL_DISCOVERY=http://h/", "OTEL_EXPORTER_PROMETHEUS_PORT=9464"
+	tests := []struct {
+		env  []string
+		says string // "" for nothing
+	}{
+		{[]string{on, port}, `"localhost" is reached from this machine only: set OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0, or DUOTEL_DISCOVERY_ADDRESS`},
+		{[]string{on, "OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1"}, `"127.0.0.1" is reached from this machine only`},
+		{[]string{on, "OTEL_EXPORTER_PROMETHEUS_HOST=::1"}, `"::1" is reached from this machine only`},
+		{[]string{on, "OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0"}, ""},
+		{[]string{on, "OTEL_EXPORTER_PROMETHEUS_HOST=10.0.0.7"}, ""},
+		{[]string{on, port, "DUOTEL_DISCOVERY_ADDRESS=127.0.0.1:9464"}, ""}, // somebody wants it so
+		{[]string{"DUOTEL_DISCOVERY_ADDRESS=h:1"}, "DUOTEL_DISCOVERY is not: the process is not listed anywhere"},
+		{[]string{on, "OTEL_METRICS_EXPORTER=none"}, "there is no page, and the process is not listed"},
+		{[]string{on, "DUOTEL_DISCOVERY_ADDRESS=h:1", "DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt"}, "write https"},
+	}
+	for _, test := range tests {
+		cfg, err := FromEnv(env(append(test.env, "OTEL_SERVICE_NAME=shop")...))
+		said := strings.Join(cfg.warnings(), "\n")
+		if err != nil || (test.says == "") != (said == "") || !strings.Contains(said, test.says) {
+			t.Errorf("%q: %v, warned %q, want %q", test.env, err, said, test.says)
 		}
 	}
 }

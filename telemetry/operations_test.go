@@ -26,7 +26,7 @@ const operationsFile = "../docs/operations.md"
 // what is said are all failures.
 func TestOperationsDoc(t *testing.T) {
 	rows := operationsRows(t)
-	tables := []map[string]func(*scene){startErrors, startWarnings, refusedScrapes, missingSeries, pushStates, pushReasons(), answersOverHTTP, spooled, numbers, stopping}
+	tables := []map[string]func(*scene){startErrors, startWarnings, refusedScrapes, missingSeries, pushStates, pushReasons(), answersOverHTTP, spooled, discovered, numbers, stopping}
 	if len(rows) != len(tables) {
 		t.Fatalf("%d tables in %s, and cases for %d", len(rows), operationsFile, len(tables))
 	}
@@ -232,6 +232,8 @@ var startErrors = map[string]func(*scene){
 		backend := telemetrytest.NewBackend(s, telemetrytest.WithBearer("x"))
 		s.start(telemetry.Config{Push: telemetry.PushConfig{Endpoint: backend.HTTPEndpoint()}}, telemetry.WithStrictPush())
 	},
+	"the process is to be listed, and has no address": fromEnv(map[string]string{"DUOTEL_DISCOVERY": "http://h/"}),
+	"the program does not have the store":             fromEnv(map[string]string{"DUOTEL_DISCOVERY": "etcd://h:2379/p", "OTEL_EXPORTER_PROMETHEUS_PORT": "1"}),
 	"the bearer token's file holds no token": func(s *scene) {
 		file := filepath.Join(s.TempDir(), "token")
 		s.done(os.WriteFile(file, []byte("\n"), 0o600))
@@ -258,6 +260,12 @@ var startWarnings = map[string]func(*scene){
 	"a known backend does not take the protocol":    pushTo("https://a..grafana.net", exporter.ProtocolGRPC),
 	"a known backend does not take the temporality": pushTo("https://a..dynatrace.com/v1/metrics", ""),
 	"an endpoint is set and nothing is pushed":      pushTo("http://127.0.0.1:1/v1/metrics", "", telemetry.ExporterPrometheus),
+	"the process is listed where nobody finds it": func(s *scene) {
+		s.start(telemetry.Config{ServiceName: "shop", Listener: telemetry.ListenerConfig{Port: -1}, Discovery: telemetry.DiscoveryConfig{URL: "http://127.0.0.1:1"}})
+	},
+	"the process is to be listed, and has no page": func(s *scene) {
+		s.start(telemetry.Config{ServiceName: "shop", Exporters: []telemetry.ExporterName{telemetry.ExporterNone}, Discovery: telemetry.DiscoveryConfig{URL: "http://127.0.0.1:1"}})
+	},
 	"a listener without /metrics": func(s *scene) {
 		s.start(telemetry.Config{ServiceName: "shop", Exporters: []telemetry.ExporterName{telemetry.ExporterNone}, Listener: telemetry.ListenerConfig{Port: -1}})
 	},

@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/duotel/duotel/discovery"
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/telemetry"
 )
@@ -38,6 +40,9 @@ func TestF38SecretsLeaveByNoDoor(t *testing.T) {
 			"DUOTEL_PUSH_HEADERS_FILE":            file,
 			"OTEL_METRIC_EXPORT_TIMEOUT":          "500",
 			"DUOTEL_PUSH_SPOOL_DIR":               t.TempDir(),
+			"DUOTEL_DISCOVERY":                    backend.URL + "/",
+			"DUOTEL_DISCOVERY_ADDRESS":            backend.Listener.Addr().String(),
+			"DUOTEL_DISCOVERY_HEADERS_FILE":       file,
 		}))
 		if err != nil {
 			t.Fatal(err)
@@ -52,6 +57,8 @@ func TestF38SecretsLeaveByNoDoor(t *testing.T) {
 		}
 		sdk, log := newSDK(t, cfg, telemetry.WithErrorHandler(func(err error) { fmt.Fprintln(&said, err) }))
 		must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 1)
+		eventually(t, "registering", func() bool { return sdk.Status().Discovery.Failures > 0 })
+		fmt.Fprintf(&said, "%+v\n", *sdk.Status().Discovery)
 		fmt.Fprintln(&said, sdk.ForceFlush(t.Context()), fmt.Sprintf("%+v", sdk.Status()), fmt.Sprintf("%+v", *sdk.Status().Push))
 		rewrite(t, file, secret)
 		fmt.Fprintln(&said, sdk.ForceFlush(t.Context()))
@@ -65,12 +72,37 @@ func TestF38SecretsLeaveByNoDoor(t *testing.T) {
 		Headers: exporter.NewSecrets(map[string]string{"a b": secret, "k": secret + "\n", "grpc-x": secret}),
 	}}
 	fmt.Fprintln(&said, bad.Validate(), bad)
+	fmt.Fprintln(&said, discoverySecrets(t, secret))
 	for _, form := range []string{secret, secret[:10], fmt.Sprintf("%x", secret), login} {
 		if at := strings.Index(said.String(), form); at >= 0 {
 			t.Errorf("%q is there: …%s", form, said.String()[max(0, at-300):at+len(form)])
 		}
 	}
-	if !strings.Contains(said.String(), "push: failing") || !strings.Contains(said.String(), "cannot be used as it is now") {
+	if !strings.Contains(said.String(), "discovery: failing") || !strings.Contains(said.String(), "push: failing") || !strings.Contains(said.String(), "cannot be used as it is now") {
 		t.Error("what was to fail did not")
 	}
+}
+
+// discoverySecrets is what is said of a Config whose store has a password, and cannot be opened.
+func discoverySecrets(t *testing.T, secret string) string {
+	t.Helper()
+	var said strings.Builder
+	cfg := telemetry.Config{
+		Listener:  telemetry.ListenerConfig{Host: "127.0.0.1", Port: -1},
+		Discovery: telemetry.DiscoveryConfig{URL: "etcd://me:" + secret + "@h1:1,h2:2/p?key=" + secret},
+	}
+	for _, value := range []any{cfg, &cfg, cfg.Discovery, &cfg.Discovery} {
+		fmt.Fprintf(&said, "%v %+v %#v %s %q %x\n", value, value, value, value, value, value)
+		slog.New(slog.NewJSONHandler(&said, nil)).Info("m", "value", value)
+		said.Write(must(json.Marshal(value)))
+	}
+	_, err := telemetry.New(t.Context(), cfg)
+	fmt.Fprintln(&said, err)
+	sdk, log := newSDK(t, cfg, telemetry.WithDiscoveryStore("etcd", func(_ context.Context, url string) (discovery.Store, error) {
+		return nil, fmt.Errorf("%s: no; %s", url, secret)
+	}))
+	eventually(t, "opening", func() bool { return sdk.Status().Discovery.Failures > 0 })
+	fmt.Fprintf(&said, "%+v\n", *sdk.Status().Discovery)
+	fmt.Fprintln(&said, sdk.Shutdown(t.Context()), log)
+	return said.String()
 }

@@ -73,9 +73,12 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 	limit := debug.SetMemoryLimit(1 << 40) // go.memory.limit is there only where one is set
 	t.Cleanup(func() { debug.SetMemoryLimit(limit) })
 	backend := telemetrytest.NewBackend(t)
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"1"`) }))
+	t.Cleanup(registry.Close)
 	sdk, err := telemetry.New(t.Context(), telemetry.Config{
 		ServiceName: "documented",
 		Push:        telemetry.PushConfig{Endpoint: backend.HTTPEndpoint(), Interval: time.Hour},
+		Discovery:   telemetry.DiscoveryConfig{URL: registry.URL, Address: registry.Listener.Addr().String()},
 	}, telemetry.WithLogger(slog.New(slog.DiscardHandler)), telemetry.WithCardinalityLimit(full))
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +89,9 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 		}
 	}()
 	work(t, sdk)
+	for sdk.Status().Discovery.LastSuccess.IsZero() && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
 	if err := backend.WaitFor(t.Context(), 1); err != nil { // the preflight, which takes an answer too
 		t.Fatal(err)
 	}
