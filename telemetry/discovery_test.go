@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -268,11 +269,35 @@ func TestRegistryOverTLS(t *testing.T) {
 	rewrite(t, cfg.Discovery.HeadersFile, "Authorization=Bearer right")
 	r.listed(t, 1)
 
-	cfg.Discovery.Certificate = ""
+	authority := string(must(os.ReadFile(cfg.Discovery.Certificate)))
+	cfg.ResourceAttributes = map[string]string{"service.instance.id": "shop-2"}
+	cfg.Discovery.Certificate = fileWith(t, "other.pem", string(must(os.ReadFile("testdata/web/server.crt"))))
 	stranger, _ := newSDK(t, cfg)
 	eventually(t, "a failure", func() bool { return stranger.Status().Discovery.Failures > 0 })
 	if st := stranger.Status().Discovery; !strings.Contains(st.LastError, "certificate") {
-		t.Errorf("without the authority: %+v", st)
+		t.Errorf("with another authority: %+v", st)
+	}
+	rewrite(t, cfg.Discovery.Certificate, authority)
+	r.listed(t, 2)
+}
+
+// TestRegistryThatRedirects is not followed: the headers would go along.
+func TestRegistryThatRedirects(t *testing.T) {
+	var led atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		led.Add(1)
+		w.Header().Set("ETag", `"1"`)
+	}))
+	defer elsewhere.Close()
+	r := newRegistry(t, httptest.NewServer)
+	r.meanwhile(func(w http.ResponseWriter, req *http.Request) bool {
+		http.Redirect(w, req, elsewhere.URL+"/?key=s3cr3t", http.StatusTemporaryRedirect)
+		return true
+	})
+	sdk, log := newSDK(t, listening(r.url))
+	eventually(t, "a failure", func() bool { return sdk.Status().Discovery.Failures > 0 })
+	if st := sdk.Status().Discovery; !strings.Contains(st.LastError, "HTTP 307") || led.Load() != 0 || strings.Contains(log.String(), "s3cr3t") {
+		t.Errorf("%d requests elsewhere, status %+v, log\n%s", led.Load(), st, log)
 	}
 }
 

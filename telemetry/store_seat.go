@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/duotel/duotel/discovery"
+	"github.com/duotel/duotel/internal/given"
 )
 
 // storeSeat is a place in a store, without a registry in between. Its methods are called one at a time.
@@ -29,7 +30,7 @@ func (p *storeSeat) sign(ctx context.Context, t discovery.Target, generation uin
 		if err != nil {
 			return 0, p.hidden(err)
 		}
-		if store == nil {
+		if given.Nothing(store) {
 			return 0, errors.New("discovery: the function of WithDiscoveryStore returned neither a store nor an error")
 		}
 		p.store = store
