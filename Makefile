@@ -88,6 +88,11 @@ ops: ## Rewrite the operations kits in ops/ and examples/ from the catalogue
 ops-check: ## Fail when the kits in ops/ and examples/ are not what the catalogue makes
 	tools/ops -check
 
+.PHONY: dashboard-types
+dashboard-types: ## Check the dashboards with the types of Grafana's own schema (needs npm)
+	tools/dashboard-types
+	for d in ops/semconv ops/classic examples/flyte/ops; do tools/dashboard-types $$d/dashboards/*.json || exit 1; done
+
 .PHONY: metrics-test
 metrics-test: ## Start the demo, wait for its page and check it with the duotel command
 	tools/metrics-test

@@ -42,7 +42,7 @@ func (k kit) String() string {
 }
 
 // generate writes the kit with the command, as a user would. Alerts fire at once instead of after some minutes: what is tried here is what they
-// ask; how long they wait is in promtool's tests.
+// ask; how long they wait is in promtool's tests. So is the budget, which is evaluated every two minutes.
 func (k kit) generate(t *testing.T, flags ...string) {
 	t.Helper()
 	histograms := "classic"
@@ -56,7 +56,7 @@ func (k kit) generate(t *testing.T, flags ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data = regexp.MustCompile(`(?m)^( +)for: .*$`).ReplaceAll(data, []byte("${1}for: 1s"))
+		data = regexp.MustCompile(`(?m)^( +)(for|interval): .*$`).ReplaceAll(data, []byte("${1}${2}: 1s"))
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -211,6 +211,9 @@ func checkSelectors(t *testing.T, p *servers.Prometheus, where, expr string) {
 		t.Errorf("%s: selectors %v, %v", where, selectors, err)
 	}
 	for _, s := range selectors {
+		if s.Metric == "" {
+			continue // every series of the job
+		}
 		for _, label := range append([]string{"__name__"}, s.Labels...) {
 			query := fmt.Sprintf(`{__name__=%q,%s!=""}`, s.Metric, label)
 			if _, done := known[query]; !done {

@@ -70,17 +70,21 @@ func (s *routes) panics(http.ResponseWriter, *http.Request) {
 	panic("this route panics")
 }
 
-// relay is a client of /fast, so that what a service calls can be seen too.
+// relay is a client of /fast, so that what a service calls can be seen too, and of /fail when the service is sick.
 func (s *routes) relay(w http.ResponseWriter, r *http.Request) {
 	at, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+at.String()+"/fast", nil)
+	path := "/fast"
+	if s.health == sick {
+		path = "/fail"
+	}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+at.String()+path, nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		http.Error(w, "no answer from /fast", http.StatusBadGateway)
+		http.Error(w, "no answer from "+path, http.StatusBadGateway)
 		return
 	}
 	defer resp.Body.Close()

@@ -139,12 +139,14 @@ func (o Options) events(s SLO) []rules.Record {
 }
 
 // ratioOfPeriod is the share of bad events in the period, from hours that are recorded. Sloth's own is the mean of the ratios of five minutes, in which a
-// failure at night weighs as much as a thousand at noon; and it reads every one of them each time.
+// failure at night weighs as much as a thousand at noon; and it reads every one of them each time. Before the first full hour it is that of now, so that a new service's
+// dashboard is not empty.
 func (o Options) ratioOfPeriod(s SLO) string {
 	sum := func(name string) string {
 		return fmt.Sprintf("sum_over_time(%s%s[%s:1h])", name, o.filter(s), text(o.Period))
 	}
-	return fmt.Sprintf("%s\n/ (%s > 0)", sum(badHour), sum(totalHour))
+	now := func(name string) string { return name + o.filter(s) }
+	return fmt.Sprintf("%s / (%s > 0)\nor %s / (%s > 0)", sum(badHour), sum(totalHour), now(badHour), now(totalHour))
 }
 
 // alert is Sloth's expression with the guard, and what people read.
