@@ -16,6 +16,7 @@ func Service(objectives ...Objective) []Panel {
 		client = "http.client.request.duration"
 	)
 	failed := []Condition{{"error.type", "is", "string"}}
+	failedByUs := append(failed, Condition{"error.type", "!=", "client_closed_request"})
 	percentiles := []float64{0.5, 0.95, 0.99}
 	if len(objectives) == 0 {
 		objectives = []Objective{{Quantile: 0.99}}
@@ -31,11 +32,11 @@ func Service(objectives ...Objective) []Panel {
 	}
 	return append(panels, []Panel{
 		{ID: "requests", Title: "Requests", Draw: Statistic, Instrument: server, Ask: Count},
-		{ID: "failures", Title: "Failed requests", Draw: Statistic, Instrument: server, Ask: Count, Where: failed, Above: "0"},
+		{ID: "failures", Title: "Failed requests", Draw: Statistic, Instrument: server, Ask: Count, Where: failedByUs, Above: "0"},
 		{ID: "in-flight", Title: "In flight", Draw: Statistic, Instrument: "http.server.active_requests", Ask: Value, Unit: "1"},
 		{ID: "requests-by-route", Title: "Requests per second by route", Draw: TimeSeries, Instrument: server, Ask: Count, By: []string{"http.route"}},
 		{ID: "requests-by-status", Title: "Requests per second by status", Draw: TimeSeries, Instrument: server, Ask: Count, By: []string{"http.response.status_code"}},
-		{ID: "failures-by-kind", Title: "Failed requests per second by route and kind", Draw: TimeSeries, Instrument: server, Ask: Count, By: []string{"http.route", "error.type"}, Where: failed},
+		{ID: "failures-by-kind", Title: "Failed requests per second by route and kind", Draw: TimeSeries, Instrument: server, Ask: Count, By: []string{"http.route", "error.type"}, Where: failedByUs},
 		{ID: "duration", Title: "Duration", Draw: TimeSeries, Instrument: server, Ask: Quantiles, Quantiles: percentiles, Unit: "s"},
 		{ID: "duration-by-route", Title: "95th percentile by route", Draw: TimeSeries, Instrument: server, Ask: Quantiles, Quantiles: []float64{0.95}, By: []string{"http.route"}, Unit: "s"},
 		{ID: "calls-by-host", Title: "Calls per second by host", Draw: TimeSeries, Instrument: client, Ask: Count, By: []string{"server.address"}},
