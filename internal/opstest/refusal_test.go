@@ -84,6 +84,17 @@ func TestChecksRefuse(t *testing.T) {
 			}
 		}
 	}
+	other := withFiles(t)
+	write(t, other, "files/own.yaml", []byte("groups: [{name: a, rules: [{record: a:b, expr: 'up{job=\"till\"}'}, {record: a:c, expr: \"up{job=\\\"stock\\\"}\"}]}]\n"))
+	_, err := renderChart(load(t, other), parseValues(t, "{serviceName: shop, metrics: {prometheusRule: {enabled: true}}}"))
+	if err == nil || !strings.Contains(err.Error(), `serviceName="shop": the rules in files/ ask for till, stock`) {
+		t.Errorf("rules for another job: %v", err)
+	}
+	for _, job := range []string{"till", "stock"} {
+		if _, err := renderChart(load(t, other), parseValues(t, "{serviceName: "+job+", metrics: {prometheusRule: {enabled: true}}}")); err != nil {
+			t.Errorf("rules for the job %s: %v", job, err)
+		}
+	}
 	for values, want := range map[string]string{
 		"metrics: {prometheusRule: {enabled: true}}": "files/ has no *.yaml with groups of rules; write them there with duotel gen",
 		"metrics: {dashboards: {enabled: true}}":     "files/ has no *.json; write the dashboards there with duotel gen",

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,7 @@ func TestFilesArriveWhole(t *testing.T) {
 	everything := string(read(t, "testdata/everything.yaml"))
 	for name, dir := range map[string]string{"testdata": withFiles(t), "the chart's own": chartFolder} {
 		files := os.DirFS(filepath.Join(dir, "files"))
+		everything, jobs := everything, ""
 		dashboards, rules := map[string]string{}, map[string]monitoring.PrometheusRuleSpec{}
 		walk(t, files, func(path string, content []byte) {
 			var spec monitoring.PrometheusRuleSpec
@@ -102,6 +104,7 @@ func TestFilesArriveWhole(t *testing.T) {
 				dashboards[strings.TrimSpace(string(content))] = path
 			case strings.HasSuffix(path, ".yaml") && yaml.UnmarshalStrict(content, &spec) == nil:
 				rules[path] = spec
+				jobs += string(content)
 			}
 		})
 		if len(dashboards) == 0 || len(rules) == 0 {
@@ -109,6 +112,9 @@ func TestFilesArriveWhole(t *testing.T) {
 				t.Fatalf("%s: no files", name)
 			}
 			continue // nothing has been generated into the chart yet
+		}
+		if job := regexp.MustCompile(`job="([^"]+)"`).FindStringSubmatch(jobs); job != nil {
+			everything = strings.Replace(everything, "serviceName: shop", "serviceName: "+job[1], 1)
 		}
 		o := installChart(t, load(t, dir), everything)
 		for _, c := range o.configMaps {

@@ -28,6 +28,11 @@
 {{- if and $m.enabled $m.prometheusRule.enabled (not (include "duotel-service.ruleFiles" .)) -}}
 {{- fail "metrics.prometheusRule.enabled=true: the chart's folder files/ has no *.yaml with groups of rules; write them there with duotel gen" -}}
 {{- end -}}
+{{- $jobs := include "duotel-service.ruleJobs" . | fromJsonArray -}}
+{{- $name := include "duotel-service.serviceName" . -}}
+{{- if and $m.enabled $m.prometheusRule.enabled $jobs (not (has $name $jobs)) -}}
+{{- fail (printf "serviceName=%q: the rules in files/ ask for %s, and would find nothing of this service; set serviceName to that, or write them anew with duotel gen -service %s" $name (join ", " $jobs) $name) -}}
+{{- end -}}
 {{- if and $m.enabled $m.dashboards.enabled (not (.Files.Glob "files/**.json")) -}}
 {{- fail "metrics.dashboards.enabled=true: the chart's folder files/ has no *.json; write the dashboards there with duotel gen" -}}
 {{- end -}}
@@ -38,4 +43,15 @@
 {{- range $path, $_ := .Files.Glob "files/**.yaml" -}}
 {{- if ($.Files.Get $path | fromYaml).groups -}}{{ $path }} {{ end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The jobs for which the rules ask by name, as a list in JSON. */}}
+{{- define "duotel-service.ruleJobs" -}}
+{{- $jobs := list -}}
+{{- range $path, $_ := .Files.Glob "files/**.yaml" -}}
+{{- range regexFindAll `job=\\?"[^"\\]+` ($.Files.Get $path) -1 -}}
+{{- $jobs = append $jobs (regexReplaceAll `^job=\\?"` . "") -}}
+{{- end -}}
+{{- end -}}
+{{- $jobs | uniq | toJson -}}
 {{- end -}}
