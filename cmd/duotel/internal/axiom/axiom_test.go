@@ -192,27 +192,33 @@ func TestQueries(t *testing.T) {
 		want    string
 	}{
 		{
-			axiom.Options{}, axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Rate, Instrument: "jobs", By: []string{"queue", "k8s.pod.name"}},
+			axiom.Options{},
+			axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Rate, Instrument: "jobs", By: []string{"queue", "k8s.pod.name"}},
 			"`d`:`jobs`\n| where `service.name` == \"shop\"\n| align to 5m using prom::rate\n| group by `queue`, `k8s.pod.name` using sum",
 		},
 		{
-			axiom.Options{Temporality: "delta"}, axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Rate, Instrument: "jobs"},
+			axiom.Options{Temporality: "delta"},
+			axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Rate, Instrument: "jobs"},
 			"`d`:`jobs`\n| where `service.name` == \"shop\"\n| align to 5m using sum\n| group using sum\n| map / 300",
 		},
 		{
-			axiom.Options{}, axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Quantiles, Quantiles: []float64{0.5, 0.999}, Instrument: "h", Unit: "s"},
+			axiom.Options{},
+			axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Quantiles, Quantiles: []float64{0.5, 0.999}, Instrument: "h", Unit: "s"},
 			"set custom_unit = \"s\";\n`d`:`h`\n| where `service.name` == \"shop\"\n| bucket to 5m using interpolate_cumulative_histogram(rate, 0.5, 0.999)",
 		},
 		{
-			axiom.Options{Temporality: "delta"}, axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Count, Instrument: "h", By: []string{"r"}},
+			axiom.Options{Temporality: "delta"},
+			axiom.Panel{Draw: axiom.TimeSeries, Ask: axiom.Count, Instrument: "h", By: []string{"r"}},
 			"`d`:`h`\n| where `service.name` == \"shop\"\n| bucket by `r` to 5m using interpolate_delta_histogram(count)\n| map / 300",
 		},
 		{
-			axiom.Options{}, axiom.Panel{Draw: axiom.Statistic, Ask: axiom.Count, Instrument: "h", Where: []axiom.Condition{{"s", ">=", 500}, {"e", "is", "string"}, {"a", "!=", "${b}"}}},
+			axiom.Options{},
+			axiom.Panel{Draw: axiom.Statistic, Ask: axiom.Count, Instrument: "h", Where: []axiom.Condition{{"s", ">=", 500}, {"e", "is", "string"}, {"a", "!=", "${b}"}}},
 			"`d`:`h`\n| where `service.name` == \"shop\"\n| where `s` >= 500\n| where `e` is string\n| where `a` != \"\\${b}\"\n| bucket using interpolate_cumulative_histogram(increase, count)",
 		},
 		{
-			axiom.Options{}, axiom.Panel{Draw: axiom.Statistic, Ask: axiom.Value, Instrument: "g", Over: "max"},
+			axiom.Options{},
+			axiom.Panel{Draw: axiom.Statistic, Ask: axiom.Value, Instrument: "g", Over: "max"},
 			"`d`:`g`\n| where `service.name` == \"shop\"\n| align using last\n| group using max",
 		},
 	} {

@@ -47,8 +47,8 @@ type cell struct {
 
 const (
 	columns       = 12
-	most          = 200 // charts
-	longestName   = 100 // characters
+	most          = 200                // charts
+	longestName   = 100                // characters
 	everybody     = "X-AXIOM-EVERYONE" // the owner of what an API token makes
 	latestVersion = 2
 )
