@@ -93,6 +93,10 @@ dashboard-types: ## Check the dashboards with the types of Grafana's own schema 
 	tools/dashboard-types
 	for d in ops/semconv ops/classic examples/flyte/ops; do tools/dashboard-types $$d/dashboards/*.json || exit 1; done
 
+.PHONY: pictures
+pictures: ## Draw the pictures of docs/observability.md from a real Prometheus
+	cd e2e && PICTURES=$(CURDIR)/docs/pictures $(GO) test -count=1 -run TestEveryQueryHasData .
+
 .PHONY: metrics-test
 metrics-test: ## Start the demo, wait for its page and check it with the duotel command
 	tools/metrics-test

@@ -41,8 +41,7 @@ func (k kit) String() string {
 	return k.names + ", classic"
 }
 
-// generate writes the kit with the command, as a user would. Alerts fire at once instead of after some minutes: what is tried here is what they
-// ask; how long they wait is in promtool's tests. So is the budget, which is evaluated every two minutes.
+// generate writes the kit with the command, as a user would.
 func (k kit) generate(t *testing.T, flags ...string) {
 	t.Helper()
 	histograms := "classic"
@@ -51,6 +50,13 @@ func (k kit) generate(t *testing.T, flags ...string) {
 	}
 	args := append([]string{"gen", "-o", k.dir, "-service", k.job, "-histograms", histograms}, flags...)
 	servers.Run(t, 0, servers.Program(t, "cmd/duotel"), args...)
+	k.hurry(t)
+}
+
+// hurry makes the alerts of a kit fire at once instead of after some minutes, and its rules be evaluated every second: what is tried here is what
+// they ask. How long they wait is in promtool's tests.
+func (k kit) hurry(t *testing.T) {
+	t.Helper()
 	for _, file := range k.rules(t) {
 		data, err := os.ReadFile(file)
 		if err != nil {

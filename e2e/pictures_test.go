@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,5 +37,13 @@ func drawAll(t *testing.T, p *servers.Prometheus, dir string, k kit, start time.
 		if err := draw.Dashboard(file, panels); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// copyTree copies a folder of files.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
 	}
 }

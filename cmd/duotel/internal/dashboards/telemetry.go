@@ -33,7 +33,7 @@ func (m maker) pullPanels() []panel {
 			id: 601, title: "Last scrape that worked", draw: number, unit: seconds,
 			about: "How long ago Prometheus last scraped an instance and got an answer; looked for in the last hour.",
 			queries: []query{{
-				expr:   fmt.Sprintf("time() - max by (instance) (max_over_time(timestamp(%s == 1)[1h:1m]))", up),
+				expr:   fmt.Sprintf("time() - max by (instance) (max_over_time(timestamp(%s == 1)[1h:15s]))", up),
 				legend: instances,
 			}},
 			limits: below(300), alerts: []string{"TargetDown", "ServiceAbsent"},
