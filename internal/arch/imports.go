@@ -72,6 +72,12 @@ var imports = []importRule{
 		because:   "who is to be scraped has nothing to do with what is measured, and can be used without it",
 	},
 	{
+		dir:       "discovery",
+		except:    []string{"discovery/etcd"},
+		forbidden: []string{Module + "/discovery/etcd", "go.etcd.io/etcd", "google.golang.org/grpc"},
+		because:   "who does not keep the list in etcd does not link its client",
+	},
+	{
 		dir:       "telemetry",
 		forbidden: []string{"flag", "log=", Module + "/cmd", Module + "/internal/arch", Module + "/internal/apigolden"},
 		because:   "a library has no flags, and logs through the application's slog",
