@@ -52,7 +52,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, ErrNotLoaded.Error()+"; try again", http.StatusServiceUnavailable)
 		return
 	}
-	body, err := r.answer(q)
+	body, err := r.answers.of(r.view, q)
 	if err != nil {
 		http.Error(w, "discovery: the list cannot be encoded", http.StatusInternalServerError)
 		return
@@ -64,7 +64,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Add("Vary", "Accept-Encoding")
 	text := body.text
-	if body.gzip != nil && acceptsGzip(req.Header) {
+	if acceptsGzip(req.Header) {
 		header.Set("Content-Encoding", "gzip")
 		text = body.gzip
 	}
@@ -72,16 +72,6 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	if req.Method == http.MethodGet {
 		_, _ = w.Write(text) // who has left does not need the rest
 	}
-}
-
-// answer returns the encoded list of what q admits; only the whole list is kept.
-func (r *Registry) answer(q Query) (answer, error) {
-	if q.isAll() {
-		return r.answers.whole(r.view)
-	}
-	list, version, _ := r.view.list()
-	text, err := encode(q.filter(list))
-	return answer{version: version, text: text}, err
 }
 
 // authorized answers 401 or 403 itself where it returns false.

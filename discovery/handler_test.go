@@ -67,6 +67,23 @@ func TestHandlerFilters(t *testing.T) {
 	})
 }
 
+// TestHandlerFollowsTheListWithAFilter has the same question twice, with a change between.
+func TestHandlerFollowsTheListWithAFilter(t *testing.T) {
+	r := start(t, discovery.Config{})
+	const query = "/sd?label=colour=red"
+	for n := range 3 {
+		fleet(t, r, 2*n)
+		if got := len(answer(t, get(r.Handler(), query, nil).Body)); got != n {
+			t.Errorf("of %d targets: %d; want %d", 2*n, got, n)
+		}
+	}
+	for n := range 70 { // more questions than are remembered
+		if got := len(answer(t, get(r.Handler(), fmt.Sprintf("%s&group=fleet&group=g%d", query, n), nil).Body)); got != 2 {
+			t.Errorf("question %d: %d targets; want 2", n, got)
+		}
+	}
+}
+
 func TestHandlerSortsGzipsAndAnswersHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, discovery.Config{})
@@ -127,10 +144,12 @@ func TestD14ManyReadersCostOneEncodingConcurrentSafe(t *testing.T) {
 	if first < 1<<20 {
 		t.Fatalf("the answer has %d bytes; this test wants a large one", first)
 	}
-	req := httptest.NewRequest(http.MethodGet, "/sd", nil)
-	req.Header.Set("Accept-Encoding", "gzip")
-	if allocations := testing.AllocsPerRun(100, func() { h.ServeHTTP(discard{http.Header{}}, req) }); allocations > 30 {
-		t.Errorf("%v allocations an answer; want those of a few headers", allocations)
+	for _, url := range []string{"/sd", "/sd?label=colour=red&health=passing"} {
+		req := httptest.NewRequest(http.MethodGet, url, nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		if allocations := testing.AllocsPerRun(100, func() { h.ServeHTTP(discard{http.Header{}}, req) }); allocations > 60 {
+			t.Errorf("%s: %v allocations an answer; want those of a few headers", url, allocations)
+		}
 	}
 	var readers sync.WaitGroup
 	for range 100 {

@@ -69,7 +69,7 @@ func New(cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("discovery: metrics: %w", err)
 	}
-	r.view = newView(r.stats)
+	r.view = newView(r.stats, cfg.Addresses)
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.done.Go(func() { cfg.Store.Follow(r.ctx, r.view) })
 	r.done.Go(r.judge)

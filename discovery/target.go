@@ -159,10 +159,21 @@ func validAddress(address string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
 		return nil
 	}
+	if number(host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]) {
+		// Some resolvers take 127.1, 2130706433 and 0x7f000001 for 127.0.0.1, which no policy would have seen.
+		return invalid("Address", address, "has a host that ends in a number and is no IP address", allowed)
+	}
 	if len(host) > 253 || !hostPattern.MatchString(host) {
 		return invalid("Address", address, "has no usable host", allowed)
 	}
 	return nil
+}
+
+// number says whether the last label of a host name is a number, as the URL standard understands it
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+func number(label string) bool {
+	_, err := strconv.ParseUint(strings.TrimSuffix(label, "."), 0, 64)
+	return err == nil || errors.Is(err, strconv.ErrRange) || label != "" && strings.Trim(label, "0123456789.") == ""
 }
 
 func validScheme(scheme string) error {

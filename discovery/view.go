@@ -26,6 +26,9 @@ type Listed struct {
 	Target     Target
 	Generation uint64
 	Health     Health
+	// Since is when this registry first heard of the registration, Seen when of its last sign of life; a
+	// held target ([Entry]) shows none, and keeps the time of its registration. Both are of this process's clock.
+	Since, Seen time.Time
 }
 
 // A whole group that vanishes at once is kept for one TTL. At once means within one check, and fewer than
@@ -38,6 +41,8 @@ const (
 // record is what the view keeps of one target.
 type record struct {
 	entry    Entry
+	since    time.Time // when the generation was first heard of
+	seen     time.Time // when its last sign of life was
 	deadline time.Time // of the next sign of life, by this process's clock; not used for a held entry
 	ended    bool      // the store has ended it, and the next check decides what becomes of it
 	kept     time.Time // quarantined until then; zero when it is not
@@ -60,9 +65,9 @@ func (r *record) ttl() time.Duration { return time.Duration(r.entry.Target.TTL) 
 // alive takes note of a sign of life.
 func (r *record) alive(entry Entry, now time.Time) {
 	if r.entry.Generation != entry.Generation {
-		r.failing = false // another process, perhaps elsewhere
+		r.failing, r.since = false, now // another process, perhaps elsewhere
 	}
-	r.entry, r.deadline = entry, now.Add(time.Duration(entry.Target.TTL))
+	r.entry, r.seen, r.deadline = entry, now, now.Add(time.Duration(entry.Target.TTL))
 	r.ended, r.kept = false, time.Time{}
 }
 
@@ -78,12 +83,17 @@ type view struct {
 	version   uint64        // grows with what readers can see
 	changed   chan struct{} // closed and made anew when version has grown
 	progress  chan struct{} // the same when revision has grown
-	rejected  map[string]error
+	loads     uint64        // how often the store gave its whole list
+	rejected  map[string]rejection
+	policy    AddressPolicy
 	stats     *stats
 }
 
-func newView(s *stats) *view {
-	return &view{records: map[Key]*record{}, changed: make(chan struct{}), progress: make(chan struct{}), rejected: map[string]error{}, stats: s}
+func newView(s *stats, policy AddressPolicy) *view {
+	return &view{
+		records: map[Key]*record{}, changed: make(chan struct{}), progress: make(chan struct{}),
+		rejected: map[string]rejection{}, policy: policy, stats: s,
+	}
 }
 
 // tell wakes those who wait for a change of the list, when it has changed since before, and those who wait for the
@@ -101,6 +111,7 @@ func (v *view) tell(before uint64) {
 // that nobody knows, so it is treated as expired.
 func (v *view) Load(revision uint64, entries []Entry) {
 	now := time.Now()
+	entries = v.allowed(entries)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	before := v.version
@@ -112,7 +123,7 @@ func (v *view) Load(revision uint64, entries []Entry) {
 	for key, r := range v.records {
 		r.ended = r.ended || !listed[key]
 	}
-	v.rejected = map[string]error{}
+	v.forget()
 	if !v.loaded {
 		v.version++ // from nothing known to nothing registered is a change too
 	}
@@ -124,6 +135,7 @@ func (v *view) Load(revision uint64, entries []Entry) {
 // Apply implements [Follower].
 func (v *view) Apply(revision uint64, events []Event) {
 	now := time.Now()
+	events = v.withoutForbidden(events)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	before := v.version
@@ -147,6 +159,7 @@ func (v *view) Apply(revision uint64, events []Event) {
 // alive lists an entry, or takes note of its sign of life. The caller holds the lock.
 func (v *view) alive(entry Entry, now time.Time) {
 	key := entry.Target.Key()
+	delete(v.rejected, key.String())
 	r := v.records[key]
 	if r == nil {
 		r = &record{}
@@ -156,17 +169,6 @@ func (v *view) alive(entry Entry, now time.Time) {
 		v.version++
 	}
 	r.alive(entry, now)
-}
-
-// Reject implements [Follower].
-func (v *view) Reject(name string, err error) {
-	v.mu.Lock()
-	_, known := v.rejected[name]
-	if len(v.rejected) < MaxGroupTargets {
-		v.rejected[name] = err
-	}
-	v.mu.Unlock()
-	v.stats.reject(name, err, !known)
 }
 
 // Disconnected implements [Follower]. From now on nothing expires: no sign of life could be seen.
@@ -217,7 +219,7 @@ func (v *view) list() (list []Listed, version uint64, loaded bool) {
 	defer v.mu.Unlock()
 	list = make([]Listed, 0, len(v.records))
 	for _, r := range v.records {
-		list = append(list, Listed{Target: r.entry.Target, Generation: r.entry.Generation, Health: r.health()})
+		list = append(list, Listed{Target: r.entry.Target, Generation: r.entry.Generation, Health: r.health(), Since: r.since, Seen: r.seen})
 	}
 	slices.SortFunc(list, func(a, b Listed) int {
 		return cmp.Or(cmp.Compare(a.Target.Group, b.Target.Group), cmp.Compare(a.Target.ID, b.Target.ID))
