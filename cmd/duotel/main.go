@@ -16,6 +16,7 @@ import (
 	"github.com/duotel/duotel/cmd/duotel/internal/cli"
 	"github.com/duotel/duotel/cmd/duotel/internal/contract"
 	"github.com/duotel/duotel/cmd/duotel/internal/gen"
+	"github.com/duotel/duotel/cmd/duotel/internal/sd"
 )
 
 func main() {
@@ -36,6 +37,7 @@ func root(s cli.Streams) *ffcli.Command {
 		check.New(s),
 		contract.New(s),
 		gen.New(s),
+		sd.Command(s),
 	}
 	return cmd
 }
