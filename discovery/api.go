@@ -17,6 +17,7 @@ const (
 	maxGroupBytes    = 32 << 20
 	maxLargeRequests = 2   // groups that are read at once
 	maxSmallRequests = 256 // targets that are read at once
+	maxErrors        = 10  // targets of a group that an error is about: the first say enough
 )
 
 // API returns the handler through which other processes register. authorize says what a client may do; when
@@ -85,6 +86,13 @@ var errForbidden = errors.New("not granted")
 // errNotValid is wrapped by errors about what a client sent.
 var errNotValid = errors.New("not valid")
 
+// notValid marks an error that says by itself what is not valid.
+func notValid(err error) error { return notValidError{err} }
+
+type notValidError struct{ error }
+
+func (e notValidError) Unwrap() []error { return []error{e.error, errNotValid} }
+
 func statusOf(err error) int {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -123,7 +131,7 @@ func (a *api) putTarget(w http.ResponseWriter, req *http.Request) error {
 		err = a.registry.admit(t)
 	}
 	if err != nil {
-		return errors.Join(errNotValid, err)
+		return notValid(err)
 	}
 	if err := grant.addresses(t.Address); err != nil {
 		return err
@@ -179,15 +187,19 @@ func (a *api) putGroup(w http.ResponseWriter, req *http.Request) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("target %d: %w", i, err))
 		}
-		if len(errs) >= 10 {
-			break // the first ten say enough
+		if len(errs) >= maxErrors {
+			break
 		}
 		targets = append(targets, t)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return errors.Join(errNotValid, err)
+		return notValid(err)
 	}
-	if err := a.registry.sync(req.Context(), group, targets, false); err != nil {
+	targets, err = a.registry.admitGroup(group, targets)
+	if err != nil {
+		return notValid(err)
+	}
+	if err := a.registry.replace(req.Context(), group, targets, false); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -246,7 +258,7 @@ func ifMatch(req *http.Request) (uint64, error) {
 	}
 	generation, err := strconv.ParseUint(strings.Trim(text, `"`), 10, 64)
 	if err != nil || generation == 0 {
-		return 0, errors.Join(errNotValid, invalid("If-Match", text, "is not a generation", "the ETag of the answer that registered it"))
+		return 0, notValid(invalid("If-Match", text, "is not a generation", "the ETag of the answer that registered it"))
 	}
 	return generation, nil
 }

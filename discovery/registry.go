@@ -138,16 +138,24 @@ func (r *Registry) Remove(ctx context.Context, key Key, generation uint64) error
 
 // Sync makes group exactly these targets, the empty set included: what is new is listed before what is
 // gone leaves. The targets' Group may be empty. They are held by this process, as those of [Registry.Register].
-// Nothing is changed when one target is not valid; the error names all that are not.
+// Nothing is changed when one target is not valid; the error names those that are not, ten at most.
 func (r *Registry) Sync(ctx context.Context, group string, targets []Target) error {
-	return r.sync(ctx, group, targets, true)
+	own, err := r.admitGroup(group, targets)
+	if err != nil {
+		return err
+	}
+	return r.replace(ctx, group, own, true)
 }
 
-func (r *Registry) sync(ctx context.Context, group string, targets []Target, held bool) error {
+// admitGroup returns targets with their group, or why they may not be the group.
+func (r *Registry) admitGroup(group string, targets []Target) ([]Target, error) {
 	if len(targets) > MaxGroupTargets {
-		return fmt.Errorf("discovery: Group=%q: would have %d targets; at most %d", cut(group), len(targets), MaxGroupTargets)
+		return nil, fmt.Errorf("discovery: Group=%q: would have %d targets; at most %d", cut(group), len(targets), MaxGroupTargets)
 	}
-	errs := []error{validName("Group", group)}
+	if err := validName("Group", group); err != nil {
+		return nil, err
+	}
+	var errs []error
 	own := make([]Target, 0, len(targets))
 	seen := map[string]bool{}
 	for i, t := range targets {
@@ -165,11 +173,15 @@ func (r *Registry) sync(ctx context.Context, group string, targets []Target, hel
 		}
 		seen[t.ID] = true
 		own = append(own, t)
+		if len(errs) >= maxErrors {
+			break
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	revision, err := r.cfg.Store.Replace(ctx, group, own, held)
+	return own, errors.Join(errs...)
+}
+
+func (r *Registry) replace(ctx context.Context, group string, targets []Target, held bool) error {
+	revision, err := r.cfg.Store.Replace(ctx, group, targets, held)
 	if err != nil {
 		return err
 	}
