@@ -80,6 +80,7 @@ func TestAllMistakesAreSaidAtOnce(t *testing.T) {
 
 func TestLogFormat(t *testing.T) {
 	p := start(t, "-log-format", "json")
+	p.stop()
 	if !strings.Contains(p.log.String(), `"level":"INFO"`) {
 		t.Errorf("log = %s; want JSON", p.log)
 	}
