@@ -37,7 +37,7 @@ func root(s cli.Streams) *ffcli.Command {
 		check.New(s),
 		contract.New(s),
 		gen.New(s),
-		sd.Command(s),
+		sd.New(s),
 	}
 	return cmd
 }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		streams := cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 		root := cli.Command(streams, cli.Flags("duotel"), "duotel", "", "", nil)
-		root.Subcommands = []*ffcli.Command{Command(streams)}
+		root.Subcommands = []*ffcli.Command{New(streams)}
 		status := cli.Run(ctx, root, os.Args[1:], streams)
 		stop()
 		os.Exit(status)

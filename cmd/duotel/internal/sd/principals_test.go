@@ -1,6 +1,8 @@
 package sd
 
 import (
+	"flag"
+	"os"
 	"strings"
 	"testing"
 )
@@ -70,6 +72,28 @@ func TestPrincipalsThatNobodyCanBe(t *testing.T) {
 			t.Errorf("error = %v; want %q", err, want)
 		}
 	}
+}
+
+// TestTheManualIsRight has the manual's principals read, and every flag in its table with the right default.
+func TestTheManualIsRight(t *testing.T) {
+	manual, err := os.ReadFile("../../../../docs/discovery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(manual), "```yaml\n# principals.yml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if all, err := parsePrincipals([]byte(example)); !found || err != nil || len(all) != 2 {
+		t.Errorf("the manual's principals: %+v, %v", all, err)
+	}
+	set := flag.NewFlagSet("sd", flag.ContinueOnError)
+	newOptions(set)
+	set.VisitAll(func(f *flag.Flag) {
+		_, line, ok := strings.Cut(string(manual), "| `-"+f.Name)
+		line, _, _ = strings.Cut(line, "\n")
+		if !ok || f.DefValue != "" && !strings.HasSuffix(line, "| `"+f.DefValue+"` |") {
+			t.Errorf("-%s (default %q) is not in the manual as it is: %s", f.Name, f.DefValue, line)
+		}
+	})
 }
 
 // FuzzParsePrincipals sees that what is accepted says who and what, and that no text ends the program.

@@ -29,8 +29,8 @@ On a loopback address every client on this machine may register. Any other addre
 It ends with 0 after SIGTERM or SIGINT, with 1 when serving failed, and with 2 when a flag, a variable or a
 file is wrong.`
 
-// Command returns the subcommand sd.
-func Command(s cli.Streams) *ffcli.Command {
+// New returns the subcommand sd.
+func New(s cli.Streams) *ffcli.Command {
 	set := cli.Flags("sd")
 	o := newOptions(set)
 	return cli.Command(s, set, "duotel sd [flags]", "Serve the registry of scrape targets.", about,
