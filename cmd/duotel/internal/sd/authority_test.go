@@ -133,6 +133,38 @@ func TestPrincipalsByUser(t *testing.T) {
 	p.expect(http.MethodPut, "v1/targets/workers/1", worker, 401, "none of the principals")
 }
 
+// TestPasswordsAreVerifiedHereToo has requests that nobody has looked at before.
+func TestPasswordsAreVerifiedHereToo(t *testing.T) {
+	config, err := parseWebConfig([]byte(users(t, "worker")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := parseWebConfig([]byte(strings.ReplaceAll(users(t, "other"), "other:", "worker:")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p passwords
+	for i, tt := range []struct {
+		config         webConfig
+		name, password string
+		want           bool
+	}{
+		{config, "worker", "wrong", false},
+		{config, "worker", "worker-password", true},
+		{config, "worker", "worker-password", true}, // remembered
+		{config, "worker", "", false},
+		{config, "nobody", "worker-password", false},
+		{other, "worker", "worker-password", false}, // the password was changed
+		{other, "worker", "other-password", true},
+	} {
+		req := httptest.NewRequest(http.MethodPut, "/", nil)
+		req.SetBasicAuth(tt.name, tt.password)
+		if name, ok := p.user(tt.config, req); ok != tt.want || ok && name != tt.name {
+			t.Errorf("%d: %q, %t; want %t", i, name, ok, tt.want)
+		}
+	}
+}
+
 // startGuarded is start for a server whose every page wants credentials, so that it cannot be asked whether it is ready.
 func startGuarded(t *testing.T, args ...string) *process {
 	t.Helper()

@@ -188,7 +188,7 @@ func TestPageEscapesWhatRegistrantsWrite(t *testing.T) {
 			t.Errorf("the page has %s: %s", bad, page)
 		}
 	}
-	for _, want := range []string{"&lt;script&gt;alert(1)", "PUT /v1/targets/&lt;script&gt;/", "unknown field", "1 target", "healthy"} {
+	for _, want := range []string{"&lt;script&gt;alert(1)", "PUT /v1/targets/&lt;script&gt;/", "unknown field", "1 target: 1 healthy"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q: %s", want, page)
 		}
