@@ -321,9 +321,16 @@ func TestMountedPageIsListedWhenItAnswers(t *testing.T) {
 	if err := bound.Close(); err != nil {
 		t.Fatal(err)
 	}
+	asked := make(chan struct{}, 10)
+	r.meanwhile(func(http.ResponseWriter, *http.Request) bool {
+		asked <- struct{}{}
+		return false
+	})
 	sdk, _ := newSDK(t, telemetry.Config{ServiceName: "shop", Discovery: telemetry.DiscoveryConfig{URL: r.url, Address: address}})
-	if list, _ := r.Targets(discovery.Query{}); len(list) != 0 {
+	select {
+	case <-asked:
 		t.Error("it is listed before anything listens")
+	case <-time.After(300 * time.Millisecond): // time for what must not happen
 	}
 	bound = must(net.Listen("tcp", address))
 	defer bound.Close()

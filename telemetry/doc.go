@@ -35,7 +35,8 @@
 // [New] validates everything before it acquires anything and touches no global; [Start] reads the
 // environment and sets the globals; [Run] does so around a job and pushes at its end. [SDK.Shutdown]
 // pushes a last time and keeps its deadline whatever hangs; after it a scrape is answered 503, because
-// an empty 200 would say that every series has vanished.
+// an empty 200 would say that every series has vanished. With DUOTEL_DISCOVERY the process is in the list that Prometheus reads
+// from when the page answers until just before.
 //
 // # Failure
 //

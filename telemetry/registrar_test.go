@@ -169,7 +169,7 @@ func TestRegistrarKeepsItsDeadline(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			r, _ := newRegistrar(test.seat)
+			r, log := newRegistrar(test.seat)
 			synctest.Wait()
 			begin := time.Now()
 			err := endBy(t, r, deadline)
@@ -180,6 +180,10 @@ func TestRegistrarKeepsItsDeadline(t *testing.T) {
 				t.Errorf("%s: %v, want %q", test.name, err, test.says)
 			}
 			close(test.seat.free)
+			synctest.Wait()
+			if strings.Contains(log.String(), "failing") {
+				t.Errorf("%s: what failed because it was told to is reported:\n%s", test.name, log)
+			}
 		})
 	}
 }
