@@ -13,7 +13,9 @@ const (
 )
 
 // longFiles are the files that may exceed maxFileLines, each with the reason.
-var longFiles = map[string]string{}
+var longFiles = map[string]string{
+	"discovery/etcd/store.go": "the methods of the store, each with its transaction",
+}
 
 // vagueNames say nothing about what is inside a file or a package.
 var vagueNames = []string{"util", "utils", "helper", "helpers", "common", "misc", "types"}
