@@ -56,10 +56,16 @@ func TestUsage(t *testing.T) {
 		{[]string{"check", "-timeout", "0s", "http://localhost"}, []string{"-timeout=0s"}},
 		{[]string{"check", "-contract", bad, "http://127.0.0.1:1"}, []string{bad + ":2:", `unknown key "kinds"`, "kind"}},
 		{[]string{"check", "-bearer-token-file", "/nowhere", "http://127.0.0.1:1"}, []string{"-bearer-token-file", "/nowhere"}},
-		{[]string{"contract"}, []string{"record or diff"}},
+		{[]string{"contract"}, []string{"record, diff, export or import"}},
 		{[]string{"contract", "diff", "a"}, []string{"two files"}},
 		{[]string{"contract", "diff", bad, bad}, []string{bad + ":2:"}},
 		{[]string{"contract", "record"}, []string{"one page"}},
+		{[]string{"contract", "export", flyteContract}, []string{"-weaver=false"}},
+		{[]string{"contract", "export", "-weaver", bad}, []string{bad + ":2:"}},
+		{[]string{"contract", "import", "-weaver"}, []string{"files of a registry"}},
+		{[]string{"contract", "import", "-weaver", "-open", "0", bad}, []string{"-open=0"}},
+		{[]string{"contract", "import", "-weaver", "/nowhere"}, []string{"/nowhere"}},
+		{[]string{"contract", "import", "-weaver", bad}, []string{bad + ":1:1", `unknown key "schema"`, "groups"}},
 	} {
 		want(t, cli.Usage, tt.says, tt.args...)
 	}
@@ -152,6 +158,25 @@ func TestRecordFromStdin(t *testing.T) {
 	if status != cli.OK || !strings.Contains(out, "outcome: [ok]") {
 		t.Errorf("status %d: %s%s", status, out, errOut)
 	}
+}
+
+// TestWeaver writes a contract as a registry and reads it again: nothing has changed but that the registry says how stable each metric is.
+func TestWeaver(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	registry := write("registry.yaml", want(t, cli.OK, []string{"metric_name: flyteadmin_request_total"}, "contract", "export", "-weaver", flyteContract))
+	again := write("again.yaml", want(t, cli.OK, []string{"service: flyte"}, "contract", "import", "-weaver", "-service", "flyte", registry))
+	want(t, cli.OK, []string{"0 changes"}, "contract", "diff", flyteContract, again)
+	summary := write("summary.yaml", "schema: duotel.metrics/v1\ninstruments: [{name: a, kind: summary}]\n")
+	want(t, cli.OK, []string{"left out: a: a summary"}, "contract", "export", "-weaver", summary)
+	other := write("other.yaml", "groups: [{id: metric.a, type: metric, metric_name: a, instrument: gauge, unit: s, brief: A, stability: stable, attributes: [{ref: b}]}]\n")
+	want(t, cli.OK, []string{"b: {open: 7}", "b is in none of the files"}, "contract", "import", "-weaver", "-open", "7", other)
 }
 
 const flyteContract = "../../examples/flyte/metrics.yaml"

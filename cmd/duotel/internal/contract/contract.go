@@ -1,4 +1,5 @@
-// Package contract is the subcommand `duotel contract`: a service's metrics, recorded from a page, and two contracts compared.
+// Package contract is the subcommand `duotel contract`: a service's metrics, recorded from a page, two contracts compared, and one exchanged with
+// OpenTelemetry Weaver.
 package contract
 
 import (
@@ -16,11 +17,11 @@ import (
 
 // New returns the subcommand with those of its own.
 func New(s cli.Streams) *ffcli.Command {
-	cmd := cli.Command(s, cli.Flags("contract"), "duotel contract <record|diff> …", "Record a metrics contract, or compare two.", "",
+	cmd := cli.Command(s, cli.Flags("contract"), "duotel contract <record|diff|export|import> …", "Record, compare or exchange metrics contracts.", "",
 		func(_ context.Context, args []string) error {
-			return cli.Usagef("contract: %q: a subcommand is needed, record or diff; see duotel contract -h", args)
+			return cli.Usagef("contract: %q: a subcommand is needed: record, diff, export or import; see duotel contract -h", args)
 		})
-	cmd.Subcommands = []*ffcli.Command{record(s), diff(s)}
+	cmd.Subcommands = []*ffcli.Command{record(s), diff(s), export(s), importer(s)}
 	return cmd
 }
 
