@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,50 @@ func TestWeaver(t *testing.T) {
 	want(t, cli.OK, []string{"left out: a: a summary"}, "contract", "export", "-weaver", summary)
 	other := write("other.yaml", "groups: [{id: metric.a, type: metric, metric_name: a, instrument: gauge, unit: s, brief: A, stability: stable, attributes: [{ref: b}]}]\n")
 	want(t, cli.OK, []string{"b: {open: 7}", "b is in none of the files"}, "contract", "import", "-weaver", "-open", "7", other)
+}
+
+// TestContractDoc wants docs/contract.md's contract to be read, and what it shows of diff to be what diff says.
+func TestContractDoc(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/contract.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string) string {
+		_, rest, _ := strings.Cut(string(doc), "```"+language+"\n")
+		text, _, found := strings.Cut(rest, "```")
+		if !found {
+			t.Fatalf("docs/contract.md has no block of %s", language)
+		}
+		return text
+	}
+	before := block("yaml")
+	after := strings.Replace(strings.Replace(before, "[0.1, 0.5, 1]", "[0.1, 1]", 1), "[accepted, refused]", "[accepted, refused, lost]", 1)
+	dir := t.TempDir()
+	for name, text := range map[string]string{"old.yaml": before, "metrics.yaml": after} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := want(t, cli.Finding, nil, "contract", "diff", filepath.Join(dir, "old.yaml"), filepath.Join(dir, "metrics.yaml"))
+	var lines []string
+	for line := range strings.Lines(got) {
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	if shown := strings.Join(lines, "\n") + "\n"; shown != block("text") {
+		t.Errorf("diff says\n%s\ndocs/contract.md shows\n%s", shown, block("text"))
+	}
+	for line := range strings.Lines(block("sh")) {
+		words := strings.Fields(line)[1:]
+		command := words[:1]
+		if words[0] == "contract" {
+			command = words[:2]
+		}
+		for _, word := range words {
+			if strings.HasPrefix(word, "-") {
+				want(t, cli.OK, []string{"  " + word}, append(slices.Clone(command), "-h")...)
+			}
+		}
+	}
 }
 
 const flyteContract = "../../examples/flyte/metrics.yaml"
