@@ -1,4 +1,5 @@
-// Package metricdocs compares docs/metrics.md with what a service really sends and shows.
+// Package metricdocs compares docs/metrics.yaml, Duotel's own contract, and docs/metrics.md, whose tables are made from it, with what a
+// service really sends and shows.
 package metricdocs
 
 import (
@@ -68,7 +69,7 @@ func quoted(cell string) string {
 
 // service runs a service that has done everything once, and returns what arrived at its backend and
 // its scrape.
-func service(t *testing.T) (map[string]telemetrytest.Series, string) {
+func service(t *testing.T) ([]telemetrytest.Series, string) {
 	t.Helper()
 	limit := debug.SetMemoryLimit(1 << 40) // go.memory.limit is there only where one is set
 	t.Cleanup(func() { debug.SetMemoryLimit(limit) })
@@ -104,16 +105,12 @@ func service(t *testing.T) (map[string]telemetrytest.Series, string) {
 			t.Fatal(err)
 		}
 	}
-	sent := map[string]telemetrytest.Series{}
-	for _, s := range backend.Series() {
-		sent[s.Name] = s
-	}
 	page := httptest.NewRecorder()
 	sdk.MetricsHandler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if page.Code != http.StatusOK {
 		t.Fatalf("scrape: %d %s", page.Code, page.Body)
 	}
-	return sent, page.Body.String()
+	return backend.Series(), page.Body.String()
 }
 
 // full brings one instrument to its limit with its first series.
@@ -151,7 +148,12 @@ func TestMetricsDoc(t *testing.T) {
 	if len(rows) < 25 {
 		t.Fatalf("%d metrics read from docs/metrics.md: %v", len(rows), slices.Sorted(maps.Keys(rows)))
 	}
-	sent, page := service(t)
+	series, page := service(t)
+	checkContract(t, series)
+	sent := map[string]telemetrytest.Series{}
+	for _, s := range series {
+		sent[s.Name] = s
+	}
 	for name, s := range sent {
 		r, ok := rows[name]
 		if !ok {
