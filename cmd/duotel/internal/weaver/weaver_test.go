@@ -137,6 +137,8 @@ func TestImport(t *testing.T) {
         requirement_level: required
       - ref: server.address
         requirement_level: {opt_in: Where it is known.}
+      - ref: user_agent.synthetic.type
+        requirement_level: opt_in
       - ref: url.scheme
         requirement_level: opt_in
   - id: attributes.server
@@ -220,12 +222,12 @@ instruments:
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	for _, text := range []string{"server.address is left out: it is opt_in", "url.scheme is in none of the files: open, with at most 50", "lost is left out: it was renamed to found"} {
+	for _, text := range []string{"server.address is left out: it is opt_in", "user_agent.synthetic.type is left out", "url.scheme is in none of the files: open, with at most 50", "lost is left out: it was renamed to found"} {
 		if !strings.Contains(strings.Join(notes, "\n"), text) {
 			t.Errorf("notes %q; want %q", notes, text)
 		}
 	}
-	if len(notes) != 3 {
+	if len(notes) != 4 {
 		t.Errorf("%d notes: %q", len(notes), notes)
 	}
 }
