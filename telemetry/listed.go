@@ -22,7 +22,7 @@ func target(address, scheme string, res *resource.Resource) discovery.Target {
 	value := func(key string) string {
 		for _, attr := range res.Attributes() {
 			if string(attr.Key) == key {
-				return attr.Value.Emit()
+				return attr.Value.String()
 			}
 		}
 		return ""
