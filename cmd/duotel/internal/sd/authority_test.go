@@ -165,7 +165,7 @@ func TestPasswordsAreVerifiedHereToo(t *testing.T) {
 	}
 }
 
-// startGuarded is start for a server whose every page wants credentials, so that it cannot be asked whether it is ready.
+// startGuarded is start for a server that does not say that it is ready: its pages want credentials, or it never is.
 func startGuarded(t *testing.T, args ...string) *process {
 	t.Helper()
 	return startWith(t, &tls.Config{}, args...)

@@ -39,7 +39,9 @@ func TestBadCommandLine(t *testing.T) {
 		"listen on a taken port":     {[]string{"-listen", taken.Addr().String()}, 1, []string{"-listen=", "in use"}},
 		"everybody, no principals":   {[]string{"-listen", ":0"}, 2, []string{`-listen=":0"`, "-principals", "-web.config.file"}},
 		"everybody, web without any": {[]string{"-listen", "0.0.0.0:0", "-web.config.file", onlyTLS}, 2, []string{"-principals", "basic_auth_users"}},
-		"store":                      {[]string{"-store", "redis://x"}, 2, []string{`-store="redis://x"`, "memory", "file:PATH"}},
+		"store":                      {[]string{"-store", "redis://x"}, 2, []string{`-store="redis://x"`, "memory", "file:PATH", "etcd://"}},
+		"etcd with a password":       {[]string{"-store", "etcd://root:hunter2@h:2379/x"}, 2, []string{"-store", "user information"}},
+		"etcd without a host":        {[]string{"-store", "etcd:///x"}, 2, []string{"-store", "etcd"}},
 		"store without a path":       {[]string{"-store", "file:"}, 2, []string{`-store="file:"`, "file:PATH"}},
 		"store without a directory":  {[]string{"-store", "file:/no/such/dir/x"}, 2, []string{`-store="file:/no/such/dir/x"`, "directory"}},
 		"store that is none":         {[]string{"-store", "file:" + file(t, "x.json", "{}")}, 2, []string{"-store=", "x.json", "not a list"}},
@@ -61,6 +63,9 @@ func TestBadCommandLine(t *testing.T) {
 				if !strings.Contains(said, want) {
 					t.Errorf("said %q; want %q in it", said, want)
 				}
+			}
+			if strings.Contains(said, "hunter2") {
+				t.Errorf("said %q: shows a password", said)
 			}
 			if status != tt.status {
 				t.Errorf("status %d; want %d; %s", status, tt.status, said)

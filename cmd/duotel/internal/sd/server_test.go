@@ -87,6 +87,23 @@ func TestD3PoisonedEntriesAreLeftOut(t *testing.T) {
 	p.expect(http.MethodGet, "metrics", "", 200, `duotel_discovery_rejected_total{otel_scope_name="github.com/duotel/duotel/discovery"} 2`)
 }
 
+// TestD2WithoutItsEtcdTheServerServesAndKnowsNothing has an etcd that is not there: a 503 keeps Prometheus's list.
+func TestD2WithoutItsEtcdTheServerServesAndKnowsNothing(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := startGuarded(t, "-store", "etcd://"+address+"/duotel")
+	p.expect(http.MethodGet, "sd", "", 503, "not been read")
+	p.expect(http.MethodGet, "readyz", "", 503, "not ready")
+	p.expect(http.MethodGet, "healthz", "", 200, "ok")
+	p.expect(http.MethodGet, "", "", 200, "not been read yet")
+}
+
 func TestD13AddressesThatLeadInsideAreRefused(t *testing.T) {
 	p := start(t, "-allow-addresses", "127.9.0.0/16", "-only-addresses", "10.0.0.0/8,fe80::/10")
 	for address, status := range map[string]int{

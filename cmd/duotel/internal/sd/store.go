@@ -11,10 +11,16 @@ import (
 	"time"
 
 	"github.com/duotel/duotel/discovery"
+	"github.com/duotel/duotel/discovery/etcd"
 )
 
 // storeForms are the values of -store.
-const storeForms = "memory, or file:PATH for memory with a copy in a file that a restart begins with"
+const storeForms = "memory, file:PATH for memory with a copy in a file that a restart begins with, or etcd://host:2379,host2:2379/prefix (etcds:// for TLS)"
+
+// isEtcd says whether a value of -store means etcd. The value is not shown then: people put passwords into URLs.
+func isEtcd(text string) bool {
+	return strings.HasPrefix(text, "etcd://") || strings.HasPrefix(text, "etcds://")
+}
 
 // store is what -store names, opened.
 type store interface {
@@ -26,7 +32,7 @@ type store interface {
 func checkStore(text string) error {
 	path, isFile := strings.CutPrefix(text, "file:")
 	switch {
-	case text == "memory":
+	case text == "memory", isEtcd(text):
 		return nil
 	case !isFile || path == "":
 		return fmt.Errorf("-store=%q: is not a store; %s", text, storeForms)
@@ -42,6 +48,13 @@ func checkStore(text string) error {
 
 // openStore opens what text names, which [checkStore] has found to be right.
 func openStore(text string, logger *slog.Logger) (store, error) {
+	if isEtcd(text) {
+		opened, err := etcd.Open(text, etcd.Config{Logger: logger})
+		if err != nil {
+			return nil, fmt.Errorf("-store: %w", err)
+		}
+		return opened, nil
+	}
 	path, isFile := strings.CutPrefix(text, "file:")
 	if !isFile {
 		return discovery.NewMemory(), nil
