@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -37,23 +38,30 @@ func run(ctx context.Context, s cli.Streams, o options) (err error) {
 		return cli.Usagef("sd: -listen=%q: other machines can reach it, and nothing says who may register; "+
 			"-principals FILE, or -web.config.file FILE with basic_auth_users or a client_auth_type that verifies certificates, or a loopback address such as localhost:9465", o.listen)
 	}
+	end := sync.OnceValues(func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.Background(), stopTime)
+	})
+	defer func() {
+		_, cancel := end()
+		cancel()
+	}()
 	store, err := openStore(o.store, logger)
 	if err != nil {
 		return cli.Usagef("sd: %w", err)
 	}
-	defer atEnd(&err, "the store", store.Close)
+	defer atEnd(end, &err, "the store", store.Close)
 	sdk, err := telemetry.New(ctx, config, telemetry.WithLogger(logger))
 	if err != nil {
 		return fmt.Errorf("sd: %w", err)
 	}
-	defer atEnd(&err, "telemetry", sdk.Shutdown)
+	defer atEnd(end, &err, "telemetry", sdk.Shutdown)
 	registry, err := discovery.New(discovery.Config{
 		Store: store, Addresses: o.policy(), Probe: o.probe.config(), Logger: logger, MeterProvider: sdk.MeterProvider(),
 	})
 	if err != nil {
 		return fmt.Errorf("sd: %w", err)
 	}
-	defer atEnd(&err, "the registry", registry.Close)
+	defer atEnd(end, &err, "the registry", registry.Close)
 	listener, err := net.ListenTCP("tcp", address)
 	if err != nil {
 		return fmt.Errorf("sd: -listen=%q: %w; an address of this machine with a free port", o.listen, err)
@@ -61,14 +69,16 @@ func run(ctx context.Context, s cli.Streams, o options) (err error) {
 	if !address.IP.IsLoopback() && !authority.webConfig().tls {
 		logger.Warn("sd: credentials and the list cross the network in the clear: -web.config.file with tls_server_config has them encrypted")
 	}
-	return serve(ctx, s.Out, listener, newServer(newHandler(registry, sdk, authority), logger), authority, o.webConfig, logger)
+	return serve(ctx, end, s.Out, listener, newServer(newHandler(registry, sdk, authority), logger), authority, o.webConfig, logger)
 }
 
-// atEnd calls end with a deadline, and joins its error to that of the run.
-func atEnd(err *error, what string, end func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
-	if failed := end(ctx); failed != nil {
+// ending returns the context of the end of a run, whose time begins when it is first asked for.
+type ending func() (context.Context, context.CancelFunc)
+
+// atEnd calls last in the time of the end, and joins its error to that of the run.
+func atEnd(end ending, err *error, what string, last func(context.Context) error) {
+	ctx, _ := end()
+	if failed := last(ctx); failed != nil {
 		*err = errors.Join(*err, fmt.Errorf("sd: %s did not end well: %w", what, failed))
 	}
 }
@@ -97,7 +107,7 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 }
 
 // serve answers requests until ctx ends, and then lets those under way finish.
-func serve(ctx context.Context, out io.Writer, listener net.Listener, server *http.Server, authority *authority, webConfigFile string, logger *slog.Logger) error {
+func serve(ctx context.Context, end ending, out io.Writer, listener net.Listener, server *http.Server, authority *authority, webConfigFile string, logger *slog.Logger) error {
 	base := baseURL(listener.Addr(), authority.webConfig().tls)
 	if _, err := fmt.Fprintf(out, "duotel sd: serving %s, for Prometheus %ssd\n", base, base); err != nil {
 		return errors.Join(fmt.Errorf("sd: standard output: %w", err), listener.Close())
@@ -112,8 +122,7 @@ func serve(ctx context.Context, out io.Writer, listener net.Listener, server *ht
 	case <-ctx.Done():
 	}
 	logger.Info("sd: stopping")
-	deadline, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
+	deadline, _ := end()
 	if err := server.Shutdown(deadline); err != nil {
 		_ = server.Close() // whoever holds on longer is cut off
 	}
