@@ -240,14 +240,15 @@ func TestGen(t *testing.T) {
 	want(t, cli.OK, []string{"files written, 0 unchanged"}, args...)
 	want(t, cli.OK, []string{"0 files written"}, args...)
 	for file, texts := range map[string][]string{
-		"rules/alerts.yaml":                 {"HTTPErrorRateHigh", `http_requests_total{job="flyte"`, "runbook_url"},
-		"rules/objectives.yaml":             {"latency-pay-400ms", `le="0.4"`, "workflows", "flytepropeller_workflow_total", "slo:sli_error:ratio_rate5m"},
-		"rules/own.yaml":                    {"RetrySpike", "for: 10m", "severity: page"},
-		"dashboards/own.json":               {"flyteadmin_request_duration_seconds_bucket", "task_type"},
-		"dashboards/service.json":           {"http_requests_total"},
-		"rules/tests/errorbudgetburns.yaml": {"exp_alerts"},
-		"prometheus.yaml":                   {"scrape.yaml", "rules/*.yaml"},
-		"README.md":                         {"workflows", "28d", "classic"},
+		"rules/alerts.yaml":                               {"HTTPErrorRateHigh", `http_requests_total{job="flyte"`, "runbook_url"},
+		"rules/slo-latency-pay-400ms.yaml":                {"latency-pay-400ms", `le="0.4"`, "slo:sli_error:ratio_rate5m"},
+		"rules/slo-workflows.yaml":                        {"workflows", "flytepropeller_workflow_total"},
+		"rules/own.yaml":                                  {"RetrySpike", "for: 10m", "severity: page"},
+		"dashboards/own.json":                             {"flyteadmin_request_duration_seconds_bucket", "task_type"},
+		"dashboards/service.json":                         {"http_requests_total"},
+		"rules/tests/slo-workflows-errorbudgetburns.yaml": {"exp_alerts"},
+		"prometheus.yaml":                                 {"scrape.yaml", "rules/*.yaml"},
+		"README.md":                                       {"workflows", "28d", "classic"},
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {

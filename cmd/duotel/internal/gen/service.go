@@ -169,7 +169,9 @@ func (s *Service) rules() ([]folder.File, error) {
 	return render("alerts", groups)
 }
 
-func (s *Service) objectives() ([]folder.File, error) {
+// objectives are a rule file for each objective: their alerts have the same names, and a unit test of one would hear of
+// another that is about the same requests.
+func (s *Service) objectives() (out []folder.File, err error) {
 	if len(s.slos) == 0 {
 		return nil, nil
 	}
@@ -177,7 +179,14 @@ func (s *Service) objectives() ([]folder.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return render("objectives", groups)
+	for pair := range slices.Chunk(groups, 2) { // what alerts need, and the budget
+		files, err := render(strings.TrimPrefix(pair[0].Name, "duotel-"), pair)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, files...)
+	}
+	return out, nil
 }
 
 // own are the alerts on the contract's metrics. They have no unit test: what is normal is known to the service's people alone.
@@ -207,7 +216,6 @@ func render(name string, groups []rules.Group) ([]folder.File, error) {
 		return nil, err
 	}
 	out := []folder.File{{Path: "rules/" + name + ".yaml", Data: data}}
-	times := map[string]int{}
 	for _, g := range groups {
 		for _, a := range g.Alerts {
 			test, err := a.Test("../"+name+".yaml", "")
@@ -215,8 +223,8 @@ func render(name string, groups []rules.Group) ([]folder.File, error) {
 				return nil, err
 			}
 			file := strings.ToLower(a.Name)
-			if times[file]++; times[file] > 1 { // one alert for each objective
-				file = fmt.Sprintf("%s-%d", file, times[file])
+			if name != "alerts" {
+				file = name + "-" + file
 			}
 			out = append(out, folder.File{Path: "rules/tests/" + file + ".yaml", Data: test})
 		}
@@ -284,8 +292,8 @@ func (s *Service) readme(files []folder.File) folder.File {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The operations kit of %s\n\nWritten by `duotel gen` for %s names and %s histograms. Do not edit: the next run would refuse to overwrite it.\n\n", s.Name, o.HTTP, kind)
 	fmt.Fprintf(&b, "| | |\n|---|---|\n| `dashboards/` | for Grafana: import, or provision the folder |\n| `rules/alerts.yaml` | recording and alert rules |\n")
-	if has("rules/objectives.yaml") {
-		fmt.Fprintf(&b, "| `rules/objectives.yaml` | objectives over %s: burn rates over two windows |\n", duration(s.Period))
+	if len(s.slos) > 0 {
+		fmt.Fprintf(&b, "| `rules/slo-*.yaml` | objectives over %s: burn rates over two windows |\n", duration(s.Period))
 	}
 	if has("rules/own.yaml") {
 		fmt.Fprintf(&b, "| `rules/own.yaml` | alerts on the service's own metrics |\n")
