@@ -9,12 +9,18 @@ import (
 	"github.com/duotel/duotel/e2e/servers"
 )
 
-// ruleFiles returns the rule files of the kit as its tests keep them, or those of their unit tests.
-func ruleFiles(t *testing.T, pattern string) []string {
+// kits are where rule files are: those that are shipped, and for native histograms and the simulated month those of the tests.
+var kits = []string{"ops/*/rules", "ops/chart/files/rules", "examples/*/ops/rules", "cmd/duotel/internal/*/testdata/classic-native", "cmd/duotel/internal/slo/testdata/month"}
+
+// ruleFiles returns the rule files of all kits, or those of their unit tests. No kit may be without rules.
+func ruleFiles(t *testing.T, pattern string) (files []string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(servers.Root(), "cmd", "duotel", "internal", "*", "testdata", "*", pattern))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no file is called %s (%v)", pattern, err)
+	for _, kit := range kits {
+		found, err := filepath.Glob(filepath.Join(servers.Root(), filepath.FromSlash(kit), pattern))
+		if err != nil || (len(found) == 0 && pattern == "*.yaml") {
+			t.Fatalf("%s has no %s (%v)", kit, pattern, err)
+		}
+		files = append(files, found...)
 	}
 	return files
 }

@@ -32,7 +32,7 @@ func (s service) serviceAbsent() Alert {
 		Expr:        fmt.Sprintf("absent(%s == 1)", up),
 		Summary:     "No instance of " + s.Job + " is up.",
 		Description: "Either all are down, or Prometheus does not know any: then look at its configuration, and at what the job is called.",
-		Firing:      Case{Series: []Series{s.one(up, "1 1 _x20")}, At: 15 * time.Minute, Value: 1},
+		Firing:      Case{Series: []Series{s.one(up, "1 1 0x8 _x20")}, At: 15 * time.Minute, Value: 1},
 		Silent: Case{
 			Series: []Series{s.one(up, "1 0x20"), {Selector: fmt.Sprintf(`up{%s,instance="10.0.0.8:9464"}`, s.job()), Values: "1x20"}},
 			At:     15 * time.Minute,
