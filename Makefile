@@ -106,5 +106,6 @@ api: ## Rewrite docs/api.txt, the exported API, after a deliberate change
 	$(GO) test ./internal/apigolden -update
 
 .PHONY: docs
-docs: ## Rewrite docs/configuration.md from the table of variables
+docs: ## Rewrite docs/configuration.md from the table of variables, and the tables of docs/metrics.md from docs/metrics.yaml
 	$(GO) test ./telemetry -update
+	$(GO) test ./internal/metricdocs -run TestTables -update
