@@ -46,7 +46,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 
 func TestURLSaysWhereTheStoreIs(t *testing.T) {
 	cfg, err := fromURL("etcds://a:1,b,[2001:db8::7]/x/y/", Config{})
-	if got := fmt.Sprint(cfg.Endpoints, cfg.Prefix, cfg.TLS != nil, err); got != "[a:1 b:2379 [2001:db8::7]:2379] /x/y true <nil>" {
+	if got := fmt.Sprintf("%v %s %t %v", cfg.Endpoints, cfg.Prefix, cfg.TLS != nil, err); got != "[a:1 b:2379 [2001:db8::7]:2379] /x/y true <nil>" {
 		t.Errorf("read as %s", got)
 	}
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // packages are the ones users import.
-var packages = []string{"telemetry", "telemetry/telemetrytest", "exporter", "middleware", "discovery"}
+var packages = []string{"telemetry", "telemetry/telemetrytest", "exporter", "middleware", "discovery", "discovery/etcd"}
 
 // TestAPI compares the exported API with docs/api.txt. After a change that is meant, run `make api`.
 func TestAPI(t *testing.T) {

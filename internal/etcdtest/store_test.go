@@ -163,7 +163,7 @@ func TestD4KeysThatGoWhileTheListIsRead(t *testing.T) {
 			default:
 			}
 			response, err := s.raw.Delete(context.Background(), fmt.Sprintf("%s/targets/g/%04d", prefix, id))
-			if err == nil && id%5 == 0 {
+			if err == nil && id%100 == 0 {
 				_, _ = s.raw.Compact(context.Background(), response.Header.Revision)
 			}
 		}
