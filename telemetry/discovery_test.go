@@ -353,7 +353,10 @@ func (c *closing) Close(context.Context) error { c.closed.Add(1); return nil }
 // TestDiscoveryStore opens a store at the third attempt, is listed in it, held, and leaves it.
 func TestDiscoveryStore(t *testing.T) {
 	store := &closing{Memory: discovery.NewMemory()}
-	r := must(discovery.New(discovery.Config{Store: store, Logger: slog.New(slog.DiscardHandler), MeterProvider: noop.NewMeterProvider()}))
+	r := must(discovery.New(discovery.Config{
+		Store: store, Logger: slog.New(slog.DiscardHandler), MeterProvider: noop.NewMeterProvider(),
+		Addresses: discovery.AddressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+	}))
 	t.Cleanup(func() {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
