@@ -30,8 +30,8 @@ lint: ## Formatting, vet, staticcheck and a tidy go.mod; changes nothing
 	$(GO) mod tidy -diff
 
 .PHONY: cross
-cross: ## Build the library for other systems (CROSS="os/arch ...")
-	@for s in $(CROSS); do echo "$$s"; CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build $$($(GO) list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/) || exit 1; done
+cross: ## Build the library for other systems (CROSS="os/arch ..."); etcd's client builds neither for plan9 nor for js
+	@for s in $(CROSS); do echo "$$s"; CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build $$($(GO) list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | case $$s in plan9/*|js/*) grep -v /discovery/etcd;; *) cat;; esac) || exit 1; done
 
 .PHONY: race
 race: ## Run the tests with the race detector
