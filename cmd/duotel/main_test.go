@@ -267,6 +267,37 @@ func TestGen(t *testing.T) {
 	want(t, cli.OK, []string{"1 files written"}, append([]string{"gen", "-force"}, args[1:]...)...)
 }
 
+// TestGenWithPrefix wants objectives, alerts and panels to ask for the names on the page of a service with a prefix, where the contract has OpenTelemetry's;
+// what was recorded from a page has its prefix already.
+func TestGenWithPrefix(t *testing.T) {
+	file, dir := filepath.Join(t.TempDir(), "metrics.yaml"), filepath.Join(t.TempDir(), "ops")
+	text := "schema: duotel.metrics/v1\ninstruments:\n  - {name: shop.orders, kind: counter, attributes: {outcome: [ok, lost]}}\n  - {name: queue_jobs_total, kind: counter}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, cli.OK, nil, "gen", "-o", dir, "-service", "shop", "-namespace", "acme", "-subsystem", "eu", "-contract", file,
+		"-slo", `orders=99% of acme_eu_shop_orders_total except {outcome="lost"}`, "-alert", "Idle: rate(queue_jobs_total[5m]) == 0")
+	data, err := os.ReadFile(filepath.Join(dir, "dashboards/own.json"))
+	if err != nil || !strings.Contains(string(data), "rate(acme_eu_shop_orders_total{") || !strings.Contains(string(data), "rate(queue_jobs_total{") {
+		t.Errorf("the dashboard does not ask for the page's names (%v)", err)
+	}
+	want(t, cli.Usage, []string{"shop_orders_total is not in the contract; it has acme_eu_shop_orders_total"},
+		"gen", "-o", dir, "-service", "shop", "-namespace", "acme", "-subsystem", "eu", "-contract", file, "-slo", `orders=99% of shop_orders_total except {outcome="lost"}`)
+}
+
+// TestGenWithoutKubernetes wants a job that can be no name in Kubernetes to have everything else.
+func TestGenWithoutKubernetes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ops")
+	want(t, cli.OK, []string{"no manifests for Kubernetes", `"Shop_1"`}, "gen", "-o", dir, "-service", "Shop_1")
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil || strings.Contains(string(readme), "kubernetes/") {
+		t.Errorf("the README tells of manifests that are not there (%v)", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "rules/alerts.yaml")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestGenRefuses has one thing that is wrong in each row, and wants it named with what is allowed.
 func TestGenRefuses(t *testing.T) {
 	own := func(flags ...string) []string { return append([]string{"-contract", flyteContract}, flags...) }

@@ -2,6 +2,7 @@ package gen
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/duotel/duotel/cmd/duotel/internal/axiom"
 	"github.com/duotel/duotel/cmd/duotel/internal/folder"
@@ -34,4 +35,11 @@ func (s *Service) axiom(dataset, temporality string) ([]folder.File, error) {
 		Service: s.Name, Dataset: dataset, Temporality: temporality, HTTPNames: string(s.Names.Options().HTTP),
 	}, panels)
 	return []folder.File{{Path: "dashboards/axiom.json", Data: data}}, err
+}
+
+// catalogued are the families of the HTTP metrics, which the catalogue has panels for.
+func (s *Service) catalogued(family string) bool {
+	return strings.HasPrefix(family, "http_server_") || strings.HasPrefix(family, "http_client_") || slices.Contains([]string{
+		"http_requests_total", "http_request_duration_seconds", "http_request_size_bytes", "http_response_size_bytes", "http_requests_inprogress",
+	}, family)
 }

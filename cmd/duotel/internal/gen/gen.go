@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,9 @@ func (o options) run(args []string, s cli.Streams) error {
 	if err != nil {
 		return cli.Usagef("gen: %w", err)
 	}
+	for _, note := range service.Notes {
+		fmt.Fprintf(s.Err, "duotel: gen: %s\n", note)
+	}
 	result, err := folder.Write(o.dir, files, o.force)
 	if err != nil {
 		return fmt.Errorf("gen: %w", err)
@@ -145,6 +149,9 @@ func (o options) read(args []string) (s Service, err error) {
 		if s.Contract, err = contract.Parse(o.contract, data); err != nil {
 			return s, cli.Usagef("gen: %w", err)
 		}
+		if o.backend == "prometheus" { // what is pushed has no prefix
+			prefix(s.Contract, o.namespace, o.subsystem)
+		}
 	}
 	for _, text := range o.slos {
 		if err := s.addObjective(text); err != nil {
@@ -159,6 +166,17 @@ func (o options) read(args []string) (s Service, err error) {
 		s.Alerts = append(s.Alerts, a)
 	}
 	return s, nil
+}
+
+// prefix gives the instruments of a contract the names that they have on the page of a service with a prefix, because objectives and alerts
+// are written in those. One whose name is a family already was recorded from a page, or comes from client_golang, and stays.
+func prefix(c *contract.Contract, parts ...string) {
+	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
+	for k, i := range c.Instruments {
+		if family := i.Family(); len(parts) > 0 && i.Name != family {
+			c.Instruments[k].Name = strings.Join(append(slices.Clone(parts), family), "_")
+		}
+	}
 }
 
 // parseBounds reads durations as METRICS_HTTP_DURATION_BOUNDS has them.

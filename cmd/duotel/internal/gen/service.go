@@ -32,6 +32,8 @@ type Service struct {
 	Alerts []Alert
 	// Targets are the addresses of its page.
 	Targets []string
+	// Notes are what Files has to tell people: what is not among the files, and why.
+	Notes []string
 
 	http []slo.Objective
 	slos []slo.SLO
@@ -85,7 +87,7 @@ func (s *Service) Files() ([]folder.File, error) {
 	}
 	manifests, err := s.kubernetes(out)
 	if err != nil {
-		return nil, err
+		s.Notes = append(s.Notes, fmt.Sprintf("no manifests for Kubernetes: %v", err))
 	}
 	out = append(out, manifests...)
 	return append(out, s.readme(out)), nil
@@ -99,11 +101,7 @@ func (s *Service) dashboards() (out []folder.File, err error) {
 	for _, h := range s.http {
 		o.Objectives = append(o.Objectives, dashboards.Objective{Route: h.Route, Target: h.Target / 100, Within: h.Threshold})
 	}
-	for _, i := range s.Contract.Instruments {
-		if m, ok := s.metric(i); ok {
-			o.Own = append(o.Own, m)
-		}
-	}
+	o.Own = dashboards.FromContract(s.Contract, s.Names)
 	all, err := dashboards.Dashboards(o)
 	if err != nil {
 		return nil, err
@@ -112,41 +110,6 @@ func (s *Service) dashboards() (out []folder.File, err error) {
 		out = append(out, folder.File{Path: "dashboards/" + d.File, Data: d.JSON})
 	}
 	return out, nil
-}
-
-// catalogued are the families of the HTTP metrics, which the catalogue has dashboards for.
-func (s *Service) catalogued(family string) bool {
-	return strings.HasPrefix(family, "http_server_") || strings.HasPrefix(family, "http_client_") || slices.Contains([]string{
-		"http_requests_total", "http_request_duration_seconds", "http_request_size_bytes", "http_response_size_bytes", "http_requests_inprogress",
-	}, family)
-}
-
-// metric is an instrument of the contract as the dashboards take it; false for one that is shown elsewhere.
-func (s *Service) metric(i contract.Instrument) (dashboards.Metric, bool) {
-	if s.catalogued(i.Family()) || i.Kind == contract.Summary {
-		return dashboards.Metric{}, false
-	}
-	kind := map[contract.Kind]dashboards.Kind{
-		contract.Counter: dashboards.Counter, contract.UpDownCounter: dashboards.UpDown, contract.Gauge: dashboards.Gauge,
-		contract.Histogram: dashboards.Histogram, contract.Exponential: dashboards.Histogram,
-	}[i.Kind]
-	m := dashboards.Metric{Family: s.family(i), Kind: kind, Unit: i.Unit, Description: i.Description}
-	for _, a := range i.Attributes {
-		m.Labels = append(m.Labels, a.Label())
-	}
-	return m, true
-}
-
-// family is the name on the page with the service's prefix. A name that has it already was recorded from a page.
-func (s *Service) family(i contract.Instrument) string {
-	o := s.Names.Options()
-	family := i.Family()
-	for _, part := range []string{o.Subsystem, o.Namespace} {
-		if part != "" && !strings.HasPrefix(i.Family(), strings.Trim(o.Namespace+"_"+o.Subsystem, "_")+"_") {
-			family = part + "_" + family
-		}
-	}
-	return family
 }
 
 // duration writes a window as Prometheus does.
@@ -298,7 +261,11 @@ func (s *Service) readme(files []folder.File) folder.File {
 	if has("rules/own.yaml") {
 		fmt.Fprintf(&b, "| `rules/own.yaml` | alerts on the service's own metrics |\n")
 	}
-	fmt.Fprintf(&b, "| `rules/tests/` | a test of each alert: `promtool test rules rules/tests/*.yaml` |\n| `prometheus.yaml`, `scrape.yaml` | a Prometheus that scrapes the service and loads the rules; the job alone |\n| `kubernetes/` | the service with its monitor, dashboards and rules: `kubectl apply -f kubernetes` |\n| `%s` | checksums of these files |\n", folder.List)
+	fmt.Fprintf(&b, "| `rules/tests/` | a test of each alert: `promtool test rules rules/tests/*.yaml` |\n| `prometheus.yaml`, `scrape.yaml` | a Prometheus that scrapes the service and loads the rules; the job alone |\n")
+	if slices.ContainsFunc(files, func(f folder.File) bool { return strings.HasPrefix(f.Path, "kubernetes/") }) {
+		fmt.Fprintf(&b, "| `kubernetes/` | the service with its monitor, dashboards and rules: `kubectl apply -f kubernetes` |\n")
+	}
+	fmt.Fprintf(&b, "| `%s` | checksums of these files |\n", folder.List)
 	if len(s.slos) > 0 {
 		fmt.Fprintf(&b, "\nObjectives:\n\n")
 		for _, o := range s.slos {
