@@ -17,6 +17,8 @@ type Job struct {
 	Protocol string
 	// File has the targets: that of a [Targets].
 	File string
+	// SD is the URL of HTTP service discovery, instead of a File.
+	SD string
 	// Convert stores classic histograms as native ones with custom buckets.
 	Convert bool
 }
@@ -121,12 +123,16 @@ func quoted(files []string) (out []string) {
 }
 
 func (j Job) yaml() string {
+	targets := fmt.Sprintf(`file_sd_configs: [{files: [%q], refresh_interval: 1s}]`, j.File)
+	if j.SD != "" {
+		targets = fmt.Sprintf(`http_sd_configs: [{url: %q, refresh_interval: 1s}]`, j.SD)
+	}
 	return fmt.Sprintf(`- job_name: %q
   scrape_protocols: [%s]
   scrape_native_histograms: %t
   convert_classic_histograms_to_nhcb: %t
-  file_sd_configs: [{files: [%q], refresh_interval: 1s}]
-`, j.Name, j.Protocol, j.Protocol == "PrometheusProto", j.Convert, j.File)
+  %s
+`, j.Name, j.Protocol, j.Protocol == "PrometheusProto", j.Convert, targets)
 }
 
 // Promtool returns the path of promtool.
