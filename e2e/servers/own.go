@@ -20,7 +20,8 @@ type Service struct {
 	exited chan struct{}
 }
 
-var address = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)/metrics`)
+// address is in what the demo and the examples print, and in what duotel sd does.
+var address = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)/(?:metrics|, for Prometheus)`)
 
 // StartService starts a program that prints the URL of its page, waits for that, and stops it when the test ends. env is added to the
 // environment.

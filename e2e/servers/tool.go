@@ -33,11 +33,12 @@ var (
 		Name: "promtool", Version: "v0.315.0", module: "prometheus",
 		pkg: "github.com/prometheus/prometheus/cmd/promtool", flags: []string{"-tags", "netgo,remove_all_sd"},
 	}
+	EtcdTool      = Tool{Name: "etcd", Version: "v3.7.3", module: "etcd", pkg: "go.etcd.io/etcd/server/v3"}
 	CollectorTool = Tool{Name: "collector", Version: "v0.155.0", module: "collector", pkg: "."}
 )
 
 // Tools returns every tool, the slowest to build first.
-func Tools() []Tool { return []Tool{PrometheusTool, PromtoolTool, CollectorTool} }
+func Tools() []Tool { return []Tool{PrometheusTool, PromtoolTool, CollectorTool, EtcdTool} }
 
 // building lets one build run at a time: each takes every core by itself.
 var building sync.Mutex

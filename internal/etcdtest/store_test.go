@@ -485,6 +485,7 @@ func TestReasons(t *testing.T) {
 	if err := one.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "tells of a change", "1", f.see(func() string { return fmt.Sprint(len(f.events)) }))
 	if err := a.store.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
