@@ -22,7 +22,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
@@ -66,7 +66,7 @@ func serve(ctx context.Context, addr string, withTraefik bool, lookup func(strin
 	if err != nil {
 		return err
 	}
-	if cfg.ServiceName == "" {
+	if cfg.ServiceName == "" && cfg.ResourceAttributes["service.name"] == "" {
 		cfg.ServiceName = "appproxy-coordinator"
 	}
 	listener, err := net.Listen("tcp", addr)
@@ -74,24 +74,22 @@ func serve(ctx context.Context, addr string, withTraefik bool, lookup func(strin
 		return fmt.Errorf("listen: -addr=%q: %w; host:port, such as 127.0.0.1:8080", addr, err)
 	}
 	defer listener.Close()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
-	defer cancel()
 	sdk, err := telemetry.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, sdk.Shutdown(last)) }()
+	defer func() { err = errors.Join(err, ending(sdk.Shutdown)) }()
 	registry, err := discovery.New(discovery.Config{MeterProvider: sdk.MeterProvider(), Addresses: everywhere})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, registry.Close(last)) }()
+	defer func() { err = errors.Join(err, ending(registry.Close)) }()
 
 	parts, err := startParts(ctx, withTraefik)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, parts.stop(last)) }()
+	defer func() { err = errors.Join(err, ending(parts.stop)) }()
 	if err := registry.Sync(ctx, infrastructure, parts.targets(listener.Addr().String())); err != nil {
 		return err
 	}
@@ -108,11 +106,16 @@ func serve(ctx context.Context, addr string, withTraefik bool, lookup func(strin
 	case err := <-served:
 		return fmt.Errorf("server: %w", err)
 	}
-	ending, stop := context.WithTimeout(last, 5*time.Second)
-	defer stop()
-	if err := server.Shutdown(ending); err != nil {
+	if err := ending(server.Shutdown); err != nil {
 		return errors.Join(fmt.Errorf("server: stop: %w", err), server.Close())
 	}
 	<-served
 	return nil
+}
+
+// ending runs one step of the end, with five seconds from when it begins.
+func ending(step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return step(ctx)
 }

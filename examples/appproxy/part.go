@@ -84,8 +84,6 @@ func (all parts) targets(coordinator string) []discovery.Target {
 
 // stop ends the parts, each with what it has to send.
 func (all parts) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	var errs []error
 	for _, p := range all {
 		errs = append(errs, p.server.Shutdown(ctx))
