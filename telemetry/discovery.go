@@ -159,7 +159,7 @@ func (o *options) checkStore(c DiscoveryConfig) error {
 	}
 	key, add := "DUOTEL_DISCOVERY="+strconv.Quote(abridge(showRegistry(c.URL))), "http or https, or a store that is given with telemetry.WithDiscoveryStore("+strconv.Quote(scheme)+", …)"
 	if scheme == "etcd" {
-		add = `add telemetry.WithDiscoveryStore("etcd", etcd.Open) to the options of Start, with the package github.com/duotel/duotel/discovery/etcd; or use http or https`
+		add = `add telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open) to the options of Start, with the package github.com/duotel/duotel/discovery/etcd; or use http or https`
 	}
 	return fmt.Errorf("telemetry: %s: this program has no store for the scheme %q; %s", key, scheme, add)
 }

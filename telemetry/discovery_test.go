@@ -398,7 +398,7 @@ func TestDiscoveryStoreIsMissing(t *testing.T) {
 		opts []telemetry.Option
 		says []string
 	}{
-		{"etcd://me:s3cr3t@h:2379/p", []telemetry.Option{memory}, []string{`telemetry: DUOTEL_DISCOVERY="etcd://h:2379/p (user not shown)": `, `telemetry.WithDiscoveryStore("etcd", etcd.Open)`, "github.com/duotel/duotel/discovery/etcd"}},
+		{"etcd://me:s3cr3t@h:2379/p", []telemetry.Option{memory}, []string{`telemetry: DUOTEL_DISCOVERY="etcd://h:2379/p (user not shown)": `, `telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)`, "github.com/duotel/duotel/discovery/etcd"}},
 		{"consul://h", nil, []string{`DUOTEL_DISCOVERY="consul://h": `, `the scheme "consul"`, `telemetry.WithDiscoveryStore("consul", …)`}},
 		{"memory://h", []telemetry.Option{telemetry.WithDiscoveryStore("http", nil)}, []string{`telemetry: WithDiscoveryStore="http": `, `telemetry: WithDiscoveryStore="<nil>": is nil`}},
 		{"memory://h", []telemetry.Option{memory, telemetry.WithDiscoveryStore("A B", func(context.Context, string) (discovery.Store, error) { return nil, nil })}, []string{`telemetry: WithDiscoveryStore="A B": `, "lower-case"}},

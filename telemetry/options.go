@@ -166,7 +166,7 @@ func WithConsole(w io.Writer) Option {
 // WithDiscoveryStore lists the process in a store of its own, without a registry in between, where [DiscoveryConfig.URL] begins
 // with scheme. The line for etcd, which is a package of its own so that who does not need it does not link it:
 //
-//	telemetry.WithDiscoveryStore("etcd", etcd.Open)
+//	telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)
 //
 // open gets the whole URL, with user and password if it has them. It is called beside everything else once the page answers, and
 // again, with backoff, while it returns an error; ctx ends with that attempt. A store with a method Close, without arguments or with a context,

@@ -78,6 +78,19 @@ func Open(rawURL string, cfg Config) (*Store, error) {
 	return New(cfg)
 }
 
+// Open is the function Open with cfg, in the form that telemetry.WithDiscoveryStore takes: a process that lists itself straight in etcd has
+//
+//	telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)
+//
+// with its credentials and TLS, if any, in cfg. It does not connect, so ctx is not used.
+func (cfg Config) Open(_ context.Context, rawURL string) (discovery.Store, error) {
+	s, err := Open(rawURL, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // Close revokes the lease, so that what this process still holds is gone at once, and closes the connection. It returns
 // within ctx's time; the error says that etcd was not told, and the lease then ends with its TTL.
 func (s *Store) Close(ctx context.Context) error {
