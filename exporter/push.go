@@ -63,7 +63,7 @@ func NewPush(ctx context.Context, cfg PushConfig) (*Push, error) {
 	if err != nil {
 		return nil, fmt.Errorf("push: Endpoint=%q: %w", showURL(endpoint), err)
 	}
-	kept, err := openSpool(cfg)
+	kept, err := openSpool(ctx, cfg)
 	if err != nil {
 		client.Close()
 		return nil, err

@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/duotel/duotel/exporter/internal/spool"
 	"github.com/duotel/duotel/internal/given"
 )
 
@@ -77,8 +76,6 @@ type PushConfig struct {
 	SpoolMaxBytes int64
 	// SpoolMaxAge bounds how long something is kept in the spool. Default 24 h.
 	SpoolMaxAge time.Duration
-	// disk is where SpoolDir is, for tests. Default: the operating system's.
-	disk spool.Disk
 	// Resource describes the sender. Default: empty.
 	Resource *resource.Resource
 	// Producers give the data. One that fails, panics or hangs is reported and left out of that push.

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 var protocols = []exporter.Protocol{exporter.ProtocolHTTPProtobuf, exporter.ProtocolGRPC}
@@ -67,8 +68,8 @@ func (l *lines) count(part string) int { return strings.Count(l.String(), part) 
 
 func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// newPush starts a push that only pushes when told to.
-func newPush(tb testing.TB, cfg exporter.PushConfig) (*exporter.Push, *lines) {
+// newPush starts a push that only pushes when told to, with its spool on the last of disks or else on the operating system's.
+func newPush(tb testing.TB, cfg exporter.PushConfig, disks ...spooldisk.Disk) (*exporter.Push, *lines) {
 	tb.Helper()
 	log := new(lines)
 	if cfg.Logger == nil {
@@ -80,7 +81,11 @@ func newPush(tb testing.TB, cfg exporter.PushConfig) (*exporter.Push, *lines) {
 	if cfg.Producers == nil {
 		cfg.Producers = []sdkmetric.Producer{gauge("g", 1)}
 	}
-	p, err := exporter.NewPush(context.Background(), cfg)
+	ctx := context.Background()
+	for _, disk := range disks {
+		ctx = spooldisk.NewContext(ctx, disk)
+	}
+	p, err := exporter.NewPush(ctx, cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}

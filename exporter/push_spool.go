@@ -8,13 +8,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/duotel/duotel/exporter/internal/spool"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
-func openSpool(cfg PushConfig) (*spool.Spool, error) {
+func openSpool(ctx context.Context, cfg PushConfig) (*spool.Spool, error) {
 	if cfg.SpoolDir == "" {
 		return nil, nil
 	}
-	s, err := spool.Open(spool.Config{Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge, Disk: cfg.disk})
+	s, err := spool.Open(spool.Config{Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge, Disk: spooldisk.FromContext(ctx)})
 	if err != nil {
 		return nil, fmt.Errorf("push: SpoolDir=%q: %w; a directory that can be written to", cfg.SpoolDir, err)
 	}

@@ -23,7 +23,7 @@ import (
 func TestPushSendsWhatCannotBeRemovedOnce(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
 		disk := spooltest.New(t.TempDir())
-		p := owing(t, b, b.to(protocol, exporter.PushConfig{SpoolDir: "set"}).OnDisk(disk))
+		p := owing(t, b, b.to(protocol, exporter.PushConfig{SpoolDir: "set"}), disk)
 		disk.Fail(fs.ErrPermission, spooltest.Create, spooltest.Rename, spooltest.Remove)
 		for range 10 {
 			if err := p.ForceFlush(t.Context()); err != nil {
@@ -54,7 +54,7 @@ func TestPushSendsWhatCannotBeRemovedOnce(t *testing.T) {
 func TestPushSendsWhatCannotBeReplacedOnce(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
 		disk := spooltest.New(t.TempDir())
-		p := owing(t, b, b.to(protocol, exporter.PushConfig{SpoolDir: "set"}).OnDisk(disk))
+		p := owing(t, b, b.to(protocol, exporter.PushConfig{SpoolDir: "set"}), disk)
 		disk.Fail(errFull, spooltest.Write)
 		accepted := 0
 		b.judgeBy(func(a arrival) (httpAnswer, grpcReply) {
@@ -137,7 +137,7 @@ func TestPushSaysWhatIsTheMatterWithTheSpool(t *testing.T) {
 	} {
 		bubble(t, fmt.Sprint(tt.err, tt.ops), func(t *testing.T) {
 			b, disk := newBackend(t), spooltest.New(t.TempDir())
-			p, log := newPush(t, b.to("", exporter.PushConfig{SpoolDir: "set"}).OnDisk(disk))
+			p, log := newPush(t, b.to("", exporter.PushConfig{SpoolDir: "set"}), disk)
 			b.set(unavailable)
 			_ = p.ForceFlush(t.Context())
 			disk.Fail(tt.err, tt.ops...)
@@ -166,7 +166,7 @@ func TestPushSaysWhatIsTheMatterWithTheSpool(t *testing.T) {
 func TestPushListsTheSpoolOnce(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
 		disk := spooltest.New(t.TempDir())
-		p := newProcess(t, b.to(protocol, exporter.PushConfig{SpoolDir: "set", MaxExportBatchSize: 10}).OnDisk(disk), 1)
+		p := newProcess(t, b.to(protocol, exporter.PushConfig{SpoolDir: "set", MaxExportBatchSize: 10}), 1, disk)
 		p.load.run(t.Context(), 2000)
 		b.set(unavailable)
 		disk.Count(spooltest.List)

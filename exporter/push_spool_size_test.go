@@ -8,11 +8,12 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // owing is a process that has one request in its spool, of a counter and a histogram in 200 series.
-func owing(t *testing.T, b *backend, cfg exporter.PushConfig) *process {
-	p := newProcess(t, cfg, 1)
+func owing(t *testing.T, b *backend, cfg exporter.PushConfig, disks ...spooldisk.Disk) *process {
+	p := newProcess(t, cfg, 1, disks...)
 	p.load.run(t.Context(), 2000)
 	b.set(unavailable)
 	if err := p.ForceFlush(t.Context()); err == nil {

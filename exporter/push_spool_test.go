@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/duotel/duotel/exporter"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // process is one life of a service with a spool.
@@ -24,11 +25,11 @@ type process struct {
 	load *load
 }
 
-func newProcess(t *testing.T, cfg exporter.PushConfig, seed uint64) *process {
+func newProcess(t *testing.T, cfg exporter.PushConfig, seed uint64, disks ...spooldisk.Disk) *process {
 	source, meter := newSource(t)
 	cfg.Temporality = exporter.TemporalityDelta
 	cfg.Producers = []sdkmetric.Producer{source.Producer(nil)}
-	p, _ := newPush(t, cfg)
+	p, _ := newPush(t, cfg, disks...)
 	return &process{p, newLoad(t, seed, meter)}
 }
 

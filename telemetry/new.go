@@ -195,6 +195,7 @@ func (s *SDK) openPush(ctx context.Context, res *resource.Resource) error {
 		Temporality:        c.Temporality,
 		MaxExportBatchSize: c.MaxExportBatchSize,
 		Proxy:              http.ProxyFromEnvironment,
+		Dial:               s.opts.pushDial,
 		Asynchronous:       func(scope instrumentation.Scope, name string) bool { return s.guard.Asynchronous(scope.Name, name) },
 		SpoolDir:           c.SpoolDir,
 		Resource:           withLabels(res, s.cfg.Labels),

@@ -48,6 +48,7 @@ func nilOptions() map[string][]telemetry.Option {
 		"WithPushFilter":       {telemetry.WithPushFilter(nil)},
 		"WithAuthorizer":       {telemetry.WithAuthorizer(nil)},
 		"WithDiscoveryStore":   {telemetry.WithDiscoveryStore("etcd", nil)},
+		"WithPushDial":         {telemetry.WithPushDial(nil)},
 		"WithConsole":          {telemetry.WithConsole(nil), telemetry.WithConsole(io.Writer(buffer))},
 		"option 1":             {nil},
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 
@@ -32,6 +33,7 @@ type options struct {
 	authorizer     exporter.Authorizer
 	limitFor       func(sdkmetric.Instrument) int
 	strictPush     bool
+	pushDial       func(ctx context.Context, network, address string) (net.Conn, error)
 	console        io.Writer
 	// discoveryStores open the stores of schemes.
 	discoveryStores map[string]openStore
@@ -152,6 +154,17 @@ func WithAuthorizer(a exporter.Authorizer) Option {
 // empty request, no longer than its context. Default: the outcome is logged, with the fix, and the
 // service starts.
 func WithStrictPush() Option { return func(o *options) { o.strictPush = true } }
+
+// WithPushDial makes the push exit open its connections with dial: through a tunnel, a service mesh's socket, or a network in memory.
+// address is the endpoint's host and port, or those of the proxy where the environment names one; network is "tcp". It must be
+// safe for concurrent use and return by its context's end. Default: the operating system's network.
+func WithPushDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(o *options) {
+		if o.Given("WithPushDial", dial) {
+			o.pushDial = dial
+		}
+	}
+}
 
 // WithConsole sets where the console exit writes. The caller keeps ownership of w. Default:
 // [os.Stdout].

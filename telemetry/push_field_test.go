@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,6 +210,31 @@ func pushOnce(t *testing.T, push telemetry.PushConfig, fails bool) {
 	defer cancel()
 	if err := sdk.ForceFlush(ctx); (err != nil) != fails || ctx.Err() != nil {
 		t.Errorf("ForceFlush returned %v, its context has %v", err, ctx.Err())
+	}
+}
+
+// TestPushDial pushes to a host that nobody knows, through a tunnel that a program has for it.
+func TestPushDial(t *testing.T) {
+	for _, protocol := range []exporter.Protocol{exporter.ProtocolHTTPProtobuf, exporter.ProtocolGRPC} {
+		backend := telemetrytest.NewBackend(t)
+		there, endpoint := backend.HTTPEndpoint(), "http://metrics.invalid:4318/v1/metrics"
+		if protocol == exporter.ProtocolGRPC {
+			there, endpoint = backend.GRPCEndpoint(), "http://metrics.invalid:4317"
+		}
+		target := must(url.Parse(there))
+		var asked atomic.Value
+		tunnel := func(ctx context.Context, network, address string) (net.Conn, error) {
+			asked.Store(address)
+			return new(net.Dialer).DialContext(ctx, network, target.Host)
+		}
+		sdk, _ := newSDK(t, telemetry.Config{Push: telemetry.PushConfig{Endpoint: endpoint, Protocol: protocol}}, telemetry.WithPushDial(tunnel))
+		must(sdk.MeterProvider().Meter("app").Int64Counter("jobs")).Add(t.Context(), 1)
+		if err := sdk.ForceFlush(t.Context()); err != nil {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		if want := must(url.Parse(endpoint)).Host; asked.Load() != want || backend.Sum("jobs", nil) != 1 {
+			t.Errorf("%s: dialled %v, want %s; the backend has %v", protocol, asked.Load(), want, backend.Sum("jobs", nil))
+		}
 	}
 }
 

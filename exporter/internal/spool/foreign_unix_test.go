@@ -14,6 +14,7 @@ import (
 
 	"github.com/duotel/duotel/exporter/internal/spool"
 	"github.com/duotel/duotel/exporter/internal/spool/spooltest"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // pipes makes a pipe under every name that is ours.
@@ -41,7 +42,7 @@ func TestPipesStay(t *testing.T) {
 }
 
 // swapped is a directory in which a request was there when it was listed and is something else when it is opened.
-type swapped struct{ spool.Disk }
+type swapped struct{ spooldisk.Disk }
 
 func (s swapped) List() ([]fs.DirEntry, error) {
 	all, err := s.Disk.List()

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // A file is: the magic, the checksum of all that follows, the number of points, the request.
@@ -108,7 +110,7 @@ func (s *Spool) head(name string) (head []byte, size int64, err error) {
 	return head, size, readAll(f, head)
 }
 
-func (s *Spool) openFile(name string) (File, int64, error) {
+func (s *Spool) openFile(name string) (spooldisk.File, int64, error) {
 	f, err := s.disk.Open(name)
 	if err != nil {
 		return nil, 0, err
@@ -125,7 +127,7 @@ func (s *Spool) openFile(name string) (File, int64, error) {
 }
 
 // readAll fills content. A file that ends too early was cut while it was read.
-func readAll(f File, content []byte) error {
+func readAll(f spooldisk.File, content []byte) error {
 	_, err := io.ReadFull(f, content)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errCorrupt

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // Defaults of [Config].
@@ -35,7 +37,7 @@ const (
 )
 
 // ErrBusy is returned by Drain while another process, or another Spool, is draining the directory.
-var ErrBusy = errors.New("another process is sending from it")
+var ErrBusy = spooldisk.ErrBusy
 
 // Config says where requests are kept, and how many.
 type Config struct {
@@ -48,12 +50,12 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Disk is where Dir is. Default: the operating system's.
-	Disk Disk
+	Disk spooldisk.Disk
 }
 
 // Spool is one process's access to a directory. It is safe for concurrent use.
 type Spool struct {
-	disk     Disk
+	disk     spooldisk.Disk
 	maxBytes int64
 	maxAge   time.Duration
 	now      func() time.Time

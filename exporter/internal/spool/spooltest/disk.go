@@ -6,12 +6,13 @@ import (
 	"sync"
 
 	"github.com/duotel/duotel/exporter/internal/spool"
+	"github.com/duotel/duotel/internal/spooldisk"
 )
 
 // Operation is what a spool does with its disk.
 type Operation string
 
-// The operations of a [spool.Disk] and of its files.
+// The operations of a [spooldisk.Disk] and of its files.
 const (
 	List   Operation = "list"
 	Create Operation = "create"
@@ -26,7 +27,7 @@ const (
 
 // Disk is a directory of the operating system, of which a test says what fails. It is safe for concurrent use.
 type Disk struct {
-	spool.Disk
+	spooldisk.Disk
 
 	mu    sync.Mutex
 	fails map[Operation]func(name string) error
@@ -76,7 +77,7 @@ func (d *Disk) do(op Operation, name string) error {
 	return nil
 }
 
-// List implements [spool.Disk].
+// List implements [spooldisk.Disk].
 func (d *Disk) List() ([]fs.DirEntry, error) {
 	if err := d.do(List, ""); err != nil {
 		return nil, err
@@ -84,8 +85,8 @@ func (d *Disk) List() ([]fs.DirEntry, error) {
 	return d.Disk.List()
 }
 
-// Create implements [spool.Disk].
-func (d *Disk) Create(name string) (spool.File, error) {
+// Create implements [spooldisk.Disk].
+func (d *Disk) Create(name string) (spooldisk.File, error) {
 	if err := d.do(Create, name); err != nil {
 		return nil, err
 	}
@@ -93,8 +94,8 @@ func (d *Disk) Create(name string) (spool.File, error) {
 	return &file{f, d, name}, err
 }
 
-// Open implements [spool.Disk].
-func (d *Disk) Open(name string) (spool.File, error) {
+// Open implements [spooldisk.Disk].
+func (d *Disk) Open(name string) (spooldisk.File, error) {
 	if err := d.do(Open, name); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (d *Disk) Open(name string) (spool.File, error) {
 	return &file{f, d, name}, err
 }
 
-// Rename implements [spool.Disk].
+// Rename implements [spooldisk.Disk].
 func (d *Disk) Rename(from, to string) error {
 	if err := d.do(Rename, from); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (d *Disk) Rename(from, to string) error {
 	return d.Disk.Rename(from, to)
 }
 
-// Remove implements [spool.Disk].
+// Remove implements [spooldisk.Disk].
 func (d *Disk) Remove(name string) error {
 	if err := d.do(Remove, name); err != nil {
 		return err
@@ -118,7 +119,7 @@ func (d *Disk) Remove(name string) error {
 	return d.Disk.Remove(name)
 }
 
-// Sync implements [spool.Disk].
+// Sync implements [spooldisk.Disk].
 func (d *Disk) Sync() error {
 	if err := d.do(Sync, ""); err != nil {
 		return err
@@ -126,7 +127,7 @@ func (d *Disk) Sync() error {
 	return d.Disk.Sync()
 }
 
-// Lock implements [spool.Disk].
+// Lock implements [spooldisk.Disk].
 func (d *Disk) Lock(name string) (unlock func(), err error) {
 	if err := d.do(Lock, name); err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (d *Disk) Lock(name string) (unlock func(), err error) {
 }
 
 type file struct {
-	spool.File
+	spooldisk.File
 
 	disk *Disk
 	name string
