@@ -176,6 +176,24 @@ func TestPushAcceptedWithAnOddAnswer(t *testing.T) {
 	}
 }
 
+// F47: the same for an answer that is small on the wire and large when it is unpacked: its trailer has often come before
+// anybody looks at the answer.
+func TestPushAcceptedWithALargeCompressedAnswer(t *testing.T) {
+	synctestOnly(t, func(t *testing.T) {
+		b := newBackend(t)
+		b.script(nil, partialOf(5<<20))
+		p, _ := newPush(t, b.to(exporter.ProtocolGRPC, exporter.PushConfig{Compression: exporter.CompressionGzip}))
+		for range 20 {
+			if err := p.ForceFlush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := p.Stats(); s.Requests != 20 || s.PointsSent != 20 || s.PointsLost != 0 || s.AmbiguousRequests != 20 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // F47: a backend's own limit has the same code and nearly the same text over gRPC, and is halved.
 func TestPushTellsItsOwnLimitFromTheBackends(t *testing.T) {
 	synctestOnly(t, func(t *testing.T) {

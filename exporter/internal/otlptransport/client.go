@@ -65,8 +65,8 @@ type call struct {
 	body   []byte
 	answer otlpanswer.Answer
 	done   bool
-	// header and trailer say what of an answer over gRPC has arrived. The connection's own goroutine sets them.
-	header, trailer atomic.Bool
+	// header says that an answer over gRPC has begun that is no bare status. The connection's own goroutine sets it.
+	header atomic.Bool
 }
 
 type callKey struct{}

@@ -13,13 +13,11 @@ import (
 	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/duotel/duotel/exporter/internal/otlpanswer"
@@ -153,8 +151,9 @@ func (c *grpcClient) invoke(ctx context.Context, sent *call, method string, req,
 	response, _ := reply.(*colmetricpb.ExportMetricsServiceResponse)
 	a := otlpanswer.FromGRPC(response, err, c.cfg.secrets()...)
 	switch {
-	case status.Code(err) == codes.ResourceExhausted && sent.header.Load() && !sent.trailer.Load():
-		// The same code and text as a backend's own limit, but the answer has begun and no status of the backend's came.
+	case a.Reason == otlpanswer.TooLarge && sent.header.Load():
+		// The same code and text as a backend's own limit, which grpc-go made of an answer that is too large for it. A backend
+		// that finds a request too large has not begun to answer: its status comes alone, without a header before it.
 		a = otlpanswer.Unread(err)
 	case ctx.Err() == nil:
 		a = a.Elsewhere()
@@ -182,8 +181,6 @@ func (callObserver) HandleRPC(ctx context.Context, event stats.RPCStats) {
 		sent.answer.Bytes = int64(e.WireLength)
 	case *stats.InHeader:
 		sent.header.Store(true)
-	case *stats.InTrailer:
-		sent.trailer.Store(true)
 	}
 }
 
