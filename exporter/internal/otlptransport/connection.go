@@ -6,14 +6,16 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 )
 
 // connection is a gRPC connection that is made anew once it has failed, and when its TLS configuration is another than
-// before. grpc-go keeps one that cannot
-// connect: it answers with the failure it remembers while it tries in the background, at times of its
-// own, and resolves names twice a minute at most. When to try is decided above, and a request after
-// the backend came back has to reach it.
+// before. grpc-go keeps one that cannot connect: it answers with the failure it remembers while it tries in the background, at times of its
+// own, and resolves names twice a minute at most. It also keeps one on which nothing comes back any more, as when a firewall has forgotten
+// it: every request would run out of time until the operating system gives up, a quarter of an hour later. When to try is
+// decided above, and a request after the backend came back has to reach it.
 type connection struct {
 	config func() *tls.Config
 	open   func(*tls.Config) (*grpc.ClientConn, error)
@@ -42,7 +44,7 @@ func (c *connection) invoke(ctx context.Context, method string, req, reply any, 
 	defer c.mu.Unlock()
 	c.calls--
 	if err != nil && c.calls == 0 && !c.closed {
-		c.giveUp()
+		c.giveUp(err)
 	}
 	return err
 }
@@ -59,12 +61,11 @@ func (c *connection) begin(config *tls.Config) *grpc.ClientConn {
 	return c.conn
 }
 
-// giveUp makes a connection that is not established anew.
-func (c *connection) giveUp() {
-	switch c.conn.GetState() {
-	case connectivity.Connecting, connectivity.TransientFailure:
+// giveUp makes a connection anew that is not established, or on which a request ran out of time.
+func (c *connection) giveUp(err error) {
+	state := c.conn.GetState()
+	if state == connectivity.Connecting || state == connectivity.TransientFailure || status.Code(err) == codes.DeadlineExceeded {
 		c.renew(c.tls)
-	default:
 	}
 }
 

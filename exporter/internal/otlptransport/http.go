@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,8 +55,8 @@ type httpClient struct {
 	transport *http.Transport // nil before the first request
 }
 
-// current is the transport for the next request: a new one when the TLS configuration is another than before. The
-// connections of the old one end when they are idle.
+// current is the transport for the next request: a new one when the TLS configuration is another than before, or after
+// [httpClient.retire]. The connections of the old one end when they are idle.
 func (c *httpClient) current() *http.Transport {
 	config := c.cfg.TLS()
 	c.mu.Lock()
@@ -68,6 +69,17 @@ func (c *httpClient) current() *http.Transport {
 	}
 	c.tls, c.transport = config, newTransport(c.cfg, config)
 	return c.transport
+}
+
+// retire takes a transport out of use on which a request ran out of time. Over HTTP/2 it would send the next request on the same connection,
+// also when nothing comes back on that any more.
+func (c *httpClient) retire(used *http.Transport) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.transport == used {
+		used.CloseIdleConnections()
+		c.transport = nil
+	}
 }
 
 func requestHeader(cfg Config) http.Header {
@@ -144,8 +156,12 @@ func (c *httpClient) post(ctx context.Context, open opener, size int64) otlpansw
 	if err != nil {
 		return otlpanswer.Answer{Reason: otlpanswer.Encode, Detail: otlpanswer.FirstLine([]byte(err.Error()))}
 	}
-	resp, err := c.current().RoundTrip(req)
+	transport := c.current()
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			c.retire(transport)
+		}
 		a := c.failed(ctx, err)
 		a.Ambiguous = a.Ambiguous && connected.Load()
 		return a

@@ -372,3 +372,19 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// What was sent does not come back with a loss of power: the directory is synced once it has gone.
+func TestWhatWasSentIsGoneForGood(t *testing.T) {
+	disk := spooltest.New(t.TempDir())
+	s := open(t, spool.Config{Disk: disk})
+	put(t, s, "one", "two")
+	disk.Count(spooltest.Sync)
+	if got, err := drain(s); len(got) != 2 || err != nil || disk.Count(spooltest.Sync) != 1 {
+		t.Errorf("sent %q, %v, and the directory was not synced once", got, err)
+	}
+	put(t, s, "three")
+	disk.Fail(fs.ErrInvalid, spooltest.Sync)
+	if got, err := drain(s); len(got) != 1 || !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("sent %q, %v; want the error", got, err)
+	}
+}

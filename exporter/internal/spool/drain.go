@@ -46,6 +46,10 @@ func (s *Spool) Drain(send func(Request) (rest Request)) (left bool, err error) 
 			break
 		}
 	}
+	// Or a loss of power would bring back what was sent, and it would be sent again.
+	if err := s.disk.Sync(); failed == nil {
+		failed = err
+	}
 	if failed != nil {
 		return true, fmt.Errorf("spool: %w", failed)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +31,8 @@ type app struct {
 	load     metric.Float64Histogram
 	heat     metric.Float64Gauge
 	churn    metric.Int64Counter
+	odd      metric.Int64Counter
+	wide     metric.Float64Histogram
 	late     atomic.Pointer[metric.Int64Counter]
 	legacy   prometheus.Counter
 	handler  http.Handler
@@ -61,6 +64,8 @@ func newApp(l *life) *app {
 	a.load = must(m.Float64Histogram("sim.load", metric.WithExplicitBucketBoundaries(loadBounds...)))
 	a.heat = must(m.Float64Gauge("sim.heat"))
 	a.churn = must(m.Int64Counter("sim.churn"))
+	a.odd = must(m.Int64Counter("sim.odd"))
+	a.wide = must(m.Float64Histogram("sim.wide"))
 	for shard := range l.plan.shards {
 		set := attribute.NewSet(attribute.Int("shard", shard))
 		a.shards = append(a.shards, metric.WithAttributeSet(set))
@@ -218,6 +223,12 @@ func (a *app) rare(ctx context.Context, rng *rand.Rand) {
 		truth.mark(c, func(t *tally) { t.anyOf = true })
 		truth.add(c, 1)
 		a.churn.Add(ctx, 1, metric.WithAttributes(attribute.Int64("identity", a.identity.Add(1))))
+	}
+	if a.life.plan.has("odd-series") {
+		truth.add(a.cell("sim_odd", -1, "value"), 1)
+		a.odd.Add(ctx, 1, metric.WithAttributes(attribute.String("", "a key no label can be made of"), attribute.String("_", "\xff")))
+		truth.add(a.cell("sim_wide", -1, "count"), 1)
+		a.wide.Record(ctx, math.Ldexp(1, rng.IntN(2000)-1000)) // too wide for a fine scale
 	}
 	if a.life.plan.has("falls") && rng.IntN(4) == 0 {
 		a.height.Store(rng.Int64N(1000))

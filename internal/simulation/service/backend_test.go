@@ -9,12 +9,14 @@ import (
 	"log"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -92,7 +94,7 @@ func (b *backend) set(faulty bool) {
 }
 
 // draw decides the fate of a request.
-func (b *backend) draw(points []point, all int) fate {
+func (b *backend) draw(r *colmetricpb.ExportMetricsServiceRequest, points []point, all int) fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.most > 0 && all > b.most {
@@ -102,6 +104,9 @@ func (b *backend) draw(points []point, all int) fate {
 		if p.series == b.poison {
 			return fate{name: "poison", code: []int{400, 500}[b.world.plan.seed%2]}
 		}
+	}
+	if cannotTake(r) {
+		return fate{name: "unfit", code: 500}
 	}
 	if !b.faulty || b.rng.Float64() >= b.world.plan.trouble {
 		return fate{}
@@ -127,12 +132,37 @@ func (b *backend) draw(points []point, all int) fate {
 	return f
 }
 
+// cannotTake reports what Prometheus's receiver refuses a whole request for: a key that no label can be made of,
+// and an exponential histogram too coarse for a native one.
+func cannotTake(r *colmetricpb.ExportMetricsServiceRequest) bool {
+	odd := func(attributes []*commonpb.KeyValue) bool {
+		return slices.ContainsFunc(attributes, func(kv *commonpb.KeyValue) bool { return strings.Trim(kv.GetKey(), "_") == "" })
+	}
+	for _, resource := range r.GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, metric := range scope.GetMetrics() {
+				for _, p := range metric.GetSum().GetDataPoints() {
+					if odd(p.GetAttributes()) {
+						return true
+					}
+				}
+				for _, p := range metric.GetExponentialHistogram().GetDataPoints() {
+					if p.GetScale() < -4 {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
 // take has the backend accept a request. A partial success takes the first points only.
 func (b *backend) take(r *colmetricpb.ExportMetricsServiceRequest) {
 	points, all := decode(r)
 	b.mu.Lock()
-	for _, p := range points {
-		b.accepted[p.life] = time.Now()
+	if all > 0 {
+		b.accepted[sender(r)] = time.Now()
 	}
 	b.points += int64(all)
 	b.mu.Unlock()
@@ -149,11 +179,8 @@ func (b *backend) lastAccepted(life string) time.Time {
 // meet decides the fate of a request, takes what it takes, and tells the story.
 func (b *backend) meet(protocol string, r *colmetricpb.ExportMetricsServiceRequest) fate {
 	points, all := decode(r)
-	f := b.draw(points, all)
-	life := ""
-	if len(r.GetResourceMetrics()) > 0 {
-		life = attributeMap(r.GetResourceMetrics()[0].GetResource().GetAttributes())["service.instance.id"]
-	}
+	f := b.draw(r, points, all)
+	life := sender(r)
 	b.world.struck(life, protocol, f.name)
 	switch f.name {
 	case "", "lost", "late", "long", "cut", "hang-after":
@@ -166,6 +193,14 @@ func (b *backend) meet(protocol string, r *colmetricpb.ExportMetricsServiceReque
 	}
 	b.world.tell("backend: %d points of %s over %s: %s", all, life, protocol, f)
 	return f
+}
+
+// sender returns whose request it is, or was when it went to the spool.
+func sender(r *colmetricpb.ExportMetricsServiceRequest) string {
+	if len(r.GetResourceMetrics()) == 0 {
+		return ""
+	}
+	return attributeMap(r.GetResourceMetrics()[0].GetResource().GetAttributes())["service.instance.id"]
 }
 
 func (f fate) String() string {
@@ -221,7 +256,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!doctype html><html><title>Sign in</title></html>")
 		return
-	case "refused", "poison":
+	case "refused", "poison", "unfit":
 		http.Error(w, "no", f.code)
 		return
 	case "retry-after":
@@ -310,7 +345,7 @@ func (b *backend) Export(ctx context.Context, r *colmetricpb.ExportMetricsServic
 		answer.PartialSuccess = &colmetricpb.ExportMetricsPartialSuccess{ErrorMessage: strings.Repeat("long ", 900<<10)}
 	case "html", "redirect": // what stands in front does not speak gRPC
 		return nil, status.Error(codes.Unknown, "unexpected HTTP status code received from server: 302")
-	case "refused", "poison":
+	case "refused", "poison", "unfit":
 		return nil, status.Error(grpcCodes[f.code], "no")
 	case "retry-after":
 		later, err := status.New(grpcCodes[f.code], "later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(f.after)})

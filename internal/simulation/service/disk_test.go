@@ -62,16 +62,22 @@ func (m *mount) crash() {
 	maps.DeleteFunc(m.disk.locked, func(_ string, holder *mount) bool { return holder == m })
 }
 
-// powerLoss takes what was not synced, or a part of it.
-func (d *disk) powerLoss(rng *rand.Rand) {
+// powerLoss takes what was not synced, or a part of it, and returns how many files are back that had been removed.
+func (d *disk) powerLoss(rng *rand.Rand) (back int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for name := range d.durable {
+		if _, there := d.files[name]; !there {
+			back++
+		}
+	}
 	d.files = maps.Clone(d.durable)
 	for _, f := range d.files {
 		if lost := len(f.content) - f.synced; lost > 0 {
 			f.content = f.content[:f.synced+rng.IntN(lost+1)]
 		}
 	}
+	return back
 }
 
 // lay puts a file there that somebody else wrote.

@@ -17,7 +17,7 @@ var (
 	weathers  = []string{"refused-connections", "partition", "slow-link", "reset-out", "reset-in", "goaway"}
 	diskTroub = []string{"disk-full", "disk-read-only", "disk-gone", "disk-torn", "disk-foreign", "disk-corrupt", "clock"}
 	endings   = []string{"shutdown", "shutdown-cancelled", "shutdown-short", "crash", "settings", "twins"}
-	apps      = []string{"callback-slow", "callback-fails", "callback-panics", "collector-fails", "collector-panics", "churn", "late-instruments", "falls", "requests"}
+	apps      = []string{"callback-slow", "callback-fails", "callback-panics", "collector-fails", "collector-panics", "churn", "late-instruments", "falls", "requests", "odd-series"}
 	readers   = []string{"scrape-cancelled", "scrape-slow", "scrape-mute"}
 )
 

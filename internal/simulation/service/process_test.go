@@ -243,13 +243,15 @@ func (l *life) crash() {
 	l.mount.crash()
 	w.backend.web.cut()
 	w.backend.rpc.cut()
+	uncounted := int64(1) // the request that is under way
 	if w.plan.has("disk-torn") && l.rng.IntN(2) == 0 {
+		uncounted += w.disk.powerLoss(l.rng)
+		w.struck(l.id, "", "disk-torn")
 		w.tell("the power fails")
-		w.disk.powerLoss(l.rng)
 	}
 	waiting := w.waiting()
 	w.truth.end(l.id, true, waiting)
-	w.account(s, 1)
+	w.account(s, uncounted)
 	w.tell("%s crashes; %d points wait in the spool", l.id, len(waiting))
 	// The goroutines of a process end with it. Here they are asked to, and what they do is seen by nobody.
 	over, cancel := context.WithCancel(context.Background())

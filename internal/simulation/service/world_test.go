@@ -184,6 +184,9 @@ func (w *world) corrupt(rng *rand.Rand) {
 	i := rng.IntN(len(names))
 	w.truth.forgive(spooled(contents[i]))
 	content := contents[i]
+	if len(content) == 0 {
+		return
+	}
 	switch rng.IntN(3) {
 	case 0:
 		content = content[:rng.IntN(len(content)+1)]
@@ -280,6 +283,9 @@ func (w *world) account(s *exporter.PushStats, ambiguous int64) {
 	w.books.lost += s.PointsLost + s.PointsRejected + s.SeriesLost
 	w.books.ambiguous += s.AmbiguousRequests + ambiguous
 	w.books.sent += s.PointsSent
+	if s.SeriesSetAside > 0 && !w.plan.has("poison") && !w.plan.has("refused") && !w.plan.has("retry-after") {
+		w.broken("nothing is set aside that a backend would take", "%v", s.SetAside)
+	}
 }
 
 func (w *world) bookkeeping() books {
