@@ -60,6 +60,15 @@ modules: ## Run the tests of the modules beside the library: the duotel command,
 	cd examples && $(GO) vet ./... && $(GO) test ./...
 	cd cmd/duotel && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: sim
+sim: ## Run simulated worlds (SEEDS=1000; SEED=1 runs that one again, with FAULTS=a,b and DURATION=1h)
+	GOGC=400 $(GO) test ./internal/simulation/service -count=1 -timeout 0 -run 'TestSeeds$$' -args -sim.progress \
+		-sim.seeds=$(if $(SEED),1,$(or $(SEEDS),1000)) -sim.first=$(or $(SEED),$(FIRST),0) -sim.duration=$(or $(DURATION),1h) -sim.faults=$(FAULTS) -sim.budget=$(or $(BUDGET),0)
+
+.PHONY: sim-power
+sim-power: ## Put known faults back, one at a time, and count the worlds until a law breaks
+	tools/sim-power
+
 .PHONY: drill
 drill: ## Run the outage drill of the push exit in full: 1000 increments a second, 20 seeds, HTTP and gRPC
 	$(GO) test ./exporter -run OutageDrill -count=1 -v -args -drill.rate=1000

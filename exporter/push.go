@@ -41,7 +41,8 @@ type Push struct {
 	running  sync.WaitGroup
 
 	stopOnce sync.Once
-	stopped  chan struct{}
+	pushed   chan struct{} // closed when the last push has ended and stopErr is there
+	stopped  chan struct{} // closed when everything has been released
 	stopErr  error
 }
 
@@ -106,6 +107,7 @@ func startPush(cfg PushConfig, endpoint *url.URL, client otlptransport.Client, k
 			sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 			sdkmetric.WithCardinalityLimit(2000),
 		),
+		pushed:  make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
 	for _, producer := range append([]sdkmetric.Producer{readerProducer{own}}, cfg.Producers...) {

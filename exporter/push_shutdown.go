@@ -32,7 +32,8 @@ func ShutdownContext(ctx context.Context, fallback time.Duration) (context.Conte
 // Shutdown collects and pushes a last time, stops, and returns within ctx's deadline (default:
 // ExportTimeout; [ShutdownGrace] when ctx is over already) whatever hangs: a callback, a connection, the backend. A push
 // under way gets half of the time. The error says what was lost; [Push.Stats] has the numbers. What hangs is canceled, and
-// nothing of it remains once it returns. Calls after the first wait for it and return the same.
+// nothing of it remains once it returns, but for a connection that nobody reads from, for a few seconds. Calls after the first wait
+// for it and return the same.
 func (p *Push) Shutdown(ctx context.Context) error {
 	ctx, cancel := ShutdownContext(ctx, p.timeout)
 	defer cancel()
@@ -47,6 +48,11 @@ func (p *Push) Shutdown(ctx context.Context) error {
 	case <-p.stopped:
 		return p.stopErr
 	case <-time.After(stopGrace):
+	}
+	select {
+	case <-p.pushed: // what remains is a connection that nobody reads from any more; gRPC gives it some seconds
+		return p.stopErr
+	default:
 		return p.unfinished(ctx)
 	}
 }
@@ -75,10 +81,10 @@ func (p *Push) stop(ctx context.Context) {
 	p.retireReader()
 	p.pushLast(ctx)
 	p.exporter.abort()
-	p.exporter.client.Close()
 	err := p.instruments.Shutdown(context.WithoutCancel(ctx))
-	lost := p.stats.stopped()
-	p.stopErr = p.lastWords(lost, err)
+	p.stopErr = p.lastWords(p.stats.stopped(), err)
+	close(p.pushed)
+	p.exporter.client.Close()
 }
 
 // retireReader ends the reader's loop, and the push that it may be at. The reader does not push a last time: it

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -218,5 +220,56 @@ func TestPushShutdownLetsARequestFinish(t *testing.T) {
 		if s := p.Stats(); len(b.all()) != 2 || s.PointsSent != 2 || s.AmbiguousRequests != 0 {
 			t.Errorf("%d requests; %+v", len(b.all()), s)
 		}
+	})
+}
+
+// clogged is a connection that takes nothing more once it is told so: the buffers towards a link that is dead are full.
+type clogged struct {
+	net.Conn
+	now    *atomic.Bool
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *clogged) Write(p []byte) (int, error) {
+	if s.now.Load() {
+		<-s.closed
+		return 0, net.ErrClosed
+	}
+	return s.Conn.Write(p)
+}
+
+func (s *clogged) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
+}
+
+// F33: what the last push could not send is counted in time also where the connection cannot even be said goodbye to, which gRPC
+// tries for five seconds.
+func TestPushShutdownOverAStuckConnection(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol exporter.Protocol, b *backend) {
+		var now atomic.Bool
+		cfg := b.to(protocol, exporter.PushConfig{Temporality: exporter.TemporalityDelta, Producers: gauges(3)})
+		dial := cfg.Dial
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			return &clogged{Conn: c, now: &now, closed: make(chan struct{})}, err
+		}
+		p, _ := newPush(t, cfg)
+		if err := p.ForceFlush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := p.Shutdown(ctx)
+		if took := time.Since(start); took > 3*time.Second+50*time.Millisecond {
+			t.Errorf("Shutdown took %v", took)
+		}
+		if s := p.Stats(); err == nil || !strings.Contains(err.Error(), "3 points of the last push lost") || s.PointsLost != 3 {
+			t.Errorf("%v, %+v", err, s)
+		}
+		time.Sleep(10 * time.Second)
 	})
 }

@@ -25,6 +25,8 @@ type connection struct {
 	conn   *grpc.ClientConn
 	calls  int // under way
 	closed bool
+
+	closing sync.WaitGroup // of connections that have been replaced
 }
 
 func newConnection(config func() *tls.Config, open func(*tls.Config) (*grpc.ClientConn, error)) (*connection, error) {
@@ -74,13 +76,17 @@ func (c *connection) renew(config *tls.Config) {
 	if err != nil {
 		return // it was possible before; the old one still works, if more slowly
 	}
-	_ = c.conn.Close() // a second Close is all that can fail
+	old := c.conn
+	c.closing.Go(func() { _ = old.Close() }) // it says goodbye, and waits up to 5 s where nobody reads that
 	c.tls, c.conn = config, fresh
 }
 
+// close ends the connection, and waits for those that it has replaced.
 func (c *connection) close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
-	_ = c.conn.Close() // a second Close is all that can fail
+	conn := c.conn
+	c.mu.Unlock()
+	_ = conn.Close() // a second Close is all that can fail
+	c.closing.Wait()
 }

@@ -302,7 +302,6 @@ func hijacked(w http.ResponseWriter, text string, then func(io.Writer)) {
 		then(c)
 		return
 	}
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Minute))
 	_, _ = io.Copy(io.Discard, c)
 }
 

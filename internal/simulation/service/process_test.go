@@ -154,6 +154,9 @@ func (l *life) flush(ctx context.Context) error {
 func (l *life) honest() {
 	s := l.sdk.Status()
 	l.world.public("the status", fmt.Sprintf("%+v %+v", s, s.Push))
+	if s.Push.Duration > l.plan.exportTimeout+slowest+50*time.Millisecond {
+		l.world.broken("a push ends in its time", "%s: %v", l.id, s.Push.Duration)
+	}
 	last := l.world.backend.lastAccepted(l.id)
 	if last.IsZero() {
 		last = l.began

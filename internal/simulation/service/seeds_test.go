@@ -19,6 +19,8 @@ var (
 	budget   = flag.Duration("sim.budget", 0, "stop after this time although there are seeds left; 0 for none")
 	only     = flag.String("sim.faults", "", "of a world's faults only these, separated by commas")
 	progress = flag.Bool("sim.progress", false, "show progress, and what was covered")
+	shorten  = flag.Bool("sim.shrink", true, "make the story of a failure short, which takes up to two minutes")
+	told     = flag.Int("sim.told", 30, "how many events a story has")
 	tableTo  = flag.String("sim.matrix", "", "write the matrix of faults and states to this file")
 )
 
@@ -113,6 +115,10 @@ func watched(t *testing.T, p plan) outcome {
 // report makes the story of a failure short and tells it.
 func report(t *testing.T, o outcome) {
 	t.Helper()
+	if !*shorten {
+		t.Errorf("%s\n\n%s\n\nlaw: %s", o.plan, o.story, o.law)
+		return
+	}
 	short, broke := shrink(t, o)
 	t.Errorf("%s\n\n%s\n\nlaw: %s\nthe shortened world broke it in %d of %d runs; the first was: %v\nrun it again: make sim SEED=%d DURATION=%v FAULTS=%s",
 		short.plan, short.story, short.law, broke, tries, o.plan, short.plan.seed, short.plan.duration, strings.Join(append(short.plan.faults(), "none"), ","))

@@ -9,8 +9,6 @@ import (
 	"time"
 )
 
-// told is how many events a story has.
-const told = 30
 
 // story remembers the last events of a world, and the laws that broke in it.
 type story struct {
@@ -39,7 +37,7 @@ func (s *story) note(event string) {
 		return
 	}
 	s.last, s.times = event, 1
-	if len(s.events) == told {
+	if len(s.events) >= *told {
 		s.events = append(s.events[:0], s.events[1:]...)
 	}
 	s.events = append(s.events, fmt.Sprintf("%12s  %s", time.Since(s.began).Round(time.Millisecond), event))
