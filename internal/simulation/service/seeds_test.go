@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds    = flag.Int("sim.seeds", 24, "how many worlds are run")
+	seeds    = flag.Int("sim.seeds", 12, "how many worlds are run")
 	first    = flag.Uint64("sim.first", 1, "the seed of the first world; 0 draws one")
 	lasting  = flag.Duration("sim.duration", time.Hour, "how long a world lasts, of its own time")
 	budget   = flag.Duration("sim.budget", 0, "stop after this time although there are seeds left; 0 for none")

@@ -9,7 +9,6 @@ import (
 	"time"
 )
 
-
 // story remembers the last events of a world, and the laws that broke in it.
 type story struct {
 	mu     sync.Mutex
@@ -68,11 +67,8 @@ type listener struct {
 	world *world
 	life  string
 
-	mu      sync.Mutex
-	state   string
-	reason  string
-	attrs   []slog.Attr
-	changes int
+	mu            sync.Mutex
+	state, reason string
 }
 
 func (*listener) Enabled(context.Context, slog.Level) bool { return true }

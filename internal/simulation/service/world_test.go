@@ -205,7 +205,7 @@ func (w *world) jump(rng *rand.Rand) {
 	w.tell("the clock jumps by %v", by)
 	names, _ := w.disk.waiting()
 	for _, name := range names {
-		var at, rest = name[7:26], name[26:]
+		at, rest := name[7:26], name[26:]
 		var nanos int64
 		if _, err := fmt.Sscanf(at, "%d", &nanos); err == nil {
 			w.disk.rename(name, fmt.Sprintf("duotel-%019d%s", max(0, nanos-int64(by)), rest))
