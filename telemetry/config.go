@@ -166,10 +166,14 @@ type DiscoveryConfig struct {
 	// Address is host:port at which Prometheus reaches the page (DUOTEL_DISCOVERY_ADDRESS). Default: the listener's, where that is
 	// on all interfaces with the address of this machine that leads to the registry. Without a listener it is required.
 	Address string
+	// Username and PasswordFile, a file with nothing but the password, are for a store, such as etcd (DUOTEL_DISCOVERY_USERNAME,
+	// DUOTEL_DISCOVERY_PASSWORD_FILE). The file is read when the store is opened. Default: none. Neither goes without the other.
+	Username, PasswordFile string
 	// HeadersFile, for http and https, is a file with headers of every request, as [PushConfig.HeadersFile]
 	// (DUOTEL_DISCOVERY_HEADERS_FILE). Default: none.
 	HeadersFile string
-	// Certificate, ClientCertificate and ClientKey are for https what they are in [PushConfig], and read again for every request, too.
+	// Certificate, ClientCertificate and ClientKey are for https, and for a store that speaks TLS, what they are in [PushConfig]. They are read
+	// again for every request, and for every connection to a store.
 	Certificate, ClientCertificate, ClientKey string
 }
 

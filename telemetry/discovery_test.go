@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -362,15 +363,18 @@ func TestDiscoveryStore(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	const url = "etcd://me:s3cr3t@h1:2379,h2:2379/prefix"
+	const url = "etcds://h1:2379,h2:2379/prefix"
 	attempts := 0
-	sdk, log := newSDK(t, listening(url), telemetry.WithDiscoveryStore("etcd", func(_ context.Context, got string) (discovery.Store, error) {
+	cfg := listening(url)
+	cfg.Discovery.Username, cfg.Discovery.PasswordFile = "me", written(t, "s3cr3t\n")
+	cfg.Discovery.Certificate = "testdata/web/server.crt"
+	sdk, log := newSDK(t, cfg, telemetry.WithDiscoveryStore("etcd", func(_ context.Context, got discovery.StoreConfig) (discovery.Store, error) {
 		attempts++
 		switch {
-		case got != url:
-			t.Errorf("opened with %q", got)
+		case got.URL != url || got.Username != "me" || got.Password.Reveal() != "s3cr3t" || got.TLS == nil || got.TLS.RootCAs == nil:
+			t.Errorf("opened with %+v", got)
 		case attempts == 1:
-			return nil, errors.New("cannot open " + url)
+			return nil, errors.New("cannot open with " + got.Password.Reveal())
 		case attempts == 2:
 			panic("s3cr3t")
 		}
@@ -385,23 +389,27 @@ func TestDiscoveryStore(t *testing.T) {
 		t.Errorf("the store was closed %d times", n)
 	}
 	st := sdk.Status().Discovery
-	if st.Failures != 2 || !strings.Contains(log.String(), "cannot open (not shown)") || strings.Contains(log.String()+fmt.Sprintf("%+v", st), "s3cr3t") {
+	if st.Failures != 2 || !strings.Contains(log.String(), "cannot open with (not shown)") || strings.Contains(log.String()+fmt.Sprintf("%+v", st), "s3cr3t") {
 		t.Errorf("status %+v, log\n%s", st, log)
 	}
 }
 
 // TestDiscoveryStoreIsMissing wants the line of code that is.
 func TestDiscoveryStoreIsMissing(t *testing.T) {
-	memory := telemetry.WithDiscoveryStore("memory", func(context.Context, string) (discovery.Store, error) { return discovery.NewMemory(), nil })
+	memory := telemetry.WithDiscoveryStore("memory", func(context.Context, discovery.StoreConfig) (discovery.Store, error) {
+		return discovery.NewMemory(), nil
+	})
 	tests := []struct {
 		url  string
 		opts []telemetry.Option
 		says []string
 	}{
-		{"etcd://me:s3cr3t@h:2379/p", []telemetry.Option{memory}, []string{`telemetry: DUOTEL_DISCOVERY="etcd://h:2379/p (user not shown)": `, `telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)`, "github.com/duotel/duotel/discovery/etcd"}},
+		{"etcd://h:2379/p", []telemetry.Option{memory}, []string{`telemetry: DUOTEL_DISCOVERY="etcd://h:2379/p": `, `telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)`, "github.com/duotel/duotel/discovery/etcd"}},
+		{"etcds://h/p?token=s3cr3t", []telemetry.Option{memory}, []string{`Discovery.URL="etcds://h/p": has a query`}},
+		{"etcd://me:s3cr3t@h/p", []telemetry.Option{memory}, []string{`(user not shown)": has a user name or password: DUOTEL_DISCOVERY_USERNAME and DUOTEL_DISCOVERY_PASSWORD_FILE`}},
 		{"consul://h", nil, []string{`DUOTEL_DISCOVERY="consul://h": `, `the scheme "consul"`, `telemetry.WithDiscoveryStore("consul", …)`}},
 		{"memory://h", []telemetry.Option{telemetry.WithDiscoveryStore("http", nil)}, []string{`telemetry: WithDiscoveryStore="http": `, `telemetry: WithDiscoveryStore="<nil>": is nil`}},
-		{"memory://h", []telemetry.Option{memory, telemetry.WithDiscoveryStore("A B", func(context.Context, string) (discovery.Store, error) { return nil, nil })}, []string{`telemetry: WithDiscoveryStore="A B": `, "lower-case"}},
+		{"memory://h", []telemetry.Option{memory, telemetry.WithDiscoveryStore("A B", func(context.Context, discovery.StoreConfig) (discovery.Store, error) { return nil, nil })}, []string{`telemetry: WithDiscoveryStore="A B": `, "lower-case"}},
 	}
 	for _, test := range tests {
 		sdk, err := telemetry.New(t.Context(), listening(test.url), test.opts...)
@@ -416,4 +424,14 @@ func TestDiscoveryStoreIsMissing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// written returns the path of a file that holds text.
+func written(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

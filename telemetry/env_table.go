@@ -215,7 +215,7 @@ var variables = []variable{
 	},
 	{
 		keys: []string{"DUOTEL_DISCOVERY"}, field: "Discovery.URL", show: showRegistry,
-		meaning: "Where the process lists itself for Prometheus, from when its page answers until it stops: the [registry's](discovery.md) URL. `http` and `https` need nothing else; `etcd://host:2379,host:2379/prefix` needs `telemetry.WithDiscoveryStore` in the code. User name and password, of etcd only, are never shown.",
+		meaning: "Where the process lists itself for Prometheus, from when its page answers until it stops: the [registry's](discovery.md) URL. `http` and `https` need nothing else; `etcd://host:2379,host:2379/prefix` or `etcds://…` for TLS, needs `telemetry.WithDiscoveryStore` in the code.",
 		allowed: allowedRegistry, unset: "not listed",
 		set: setText(func(c *Config) *string { return &c.Discovery.URL }),
 	},
@@ -226,6 +226,18 @@ var variables = []variable{
 		set: setText(func(c *Config) *string { return &c.Discovery.Address }),
 	},
 	{
+		keys: []string{"DUOTEL_DISCOVERY_USERNAME"}, field: "Discovery.Username",
+		meaning: "The user name for that store, such as etcd.",
+		allowed: "a user name, together with the file of its password", unset: "none",
+		set: setText(func(c *Config) *string { return &c.Discovery.Username }),
+	},
+	{
+		keys: []string{"DUOTEL_DISCOVERY_PASSWORD_FILE"}, field: "Discovery.PasswordFile",
+		meaning: "A file with the password for that store, and nothing else but a line break at its end. It is read when the store is opened, and never shown.",
+		allowed: allowedPassword, unset: "none",
+		set: setText(func(c *Config) *string { return &c.Discovery.PasswordFile }),
+	},
+	{
 		keys: []string{"DUOTEL_DISCOVERY_HEADERS_FILE"}, field: "Discovery.HeadersFile",
 		meaning: "A file with headers of every request to that registry, such as `Authorization`, as `DUOTEL_PUSH_HEADERS_FILE` has them. It is read again when it changes.",
 		allowed: allowedHeadersFile, unset: "none",
@@ -233,13 +245,13 @@ var variables = []variable{
 	},
 	{
 		keys: []string{"DUOTEL_DISCOVERY_CERTIFICATE"}, field: "Discovery.Certificate",
-		meaning: "PEM file with the authorities to trust for that registry instead of the system's.",
+		meaning: "PEM file with the authorities to trust for that registry or store instead of the system's.",
 		allowed: allowedPEM, unset: systemRoots,
 		set: setText(func(c *Config) *string { return &c.Discovery.Certificate }),
 	},
 	{
 		keys: []string{"DUOTEL_DISCOVERY_CLIENT_CERTIFICATE"}, field: "Discovery.ClientCertificate",
-		meaning: "PEM file with the client's certificate, for mutual TLS with that registry.",
+		meaning: "PEM file with the client's certificate, for mutual TLS with that registry or store.",
 		allowed: allowedPEM + ", together with the key", unset: "none",
 		set: setText(func(c *Config) *string { return &c.Discovery.ClientCertificate }),
 	},

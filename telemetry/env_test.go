@@ -73,7 +73,14 @@ func TestFromEnv(t *testing.T) {
 		{[]string{"METRICS_HTTP_DURATION_BOUNDS=300ms, 1s,"}, Config{HTTP: HTTPConfig{DurationBounds: []time.Duration{300 * time.Millisecond, time.Second}}}},
 		{[]string{"METRICS_HTTP_NAMES=both"}, Config{HTTP: HTTPConfig{Names: HTTPNamesBoth}}},
 		{[]string{"DUOTEL_DISCOVERY=https://registry:8080/", "DUOTEL_DISCOVERY_ADDRESS=[fd00::7]:9464"}, Config{Discovery: DiscoveryConfig{URL: "https://registry:8080/", Address: "[fd00::7]:9464"}}},
-		{[]string{"DUOTEL_DISCOVERY=etcd://u:p@h1:2379,h2:2379/prefix", "OTEL_EXPORTER_PROMETHEUS_PORT=1"}, Config{Discovery: DiscoveryConfig{URL: "etcd://u:p@h1:2379,h2:2379/prefix"}, Listener: ListenerConfig{Port: 1}}},
+		{[]string{"DUOTEL_DISCOVERY=etcd://h1:2379,h2,[::1]:2379,[::1]/prefix", "OTEL_EXPORTER_PROMETHEUS_PORT=1"}, Config{Discovery: DiscoveryConfig{URL: "etcd://h1:2379,h2,[::1]:2379,[::1]/prefix"}, Listener: ListenerConfig{Port: 1}}},
+		{
+			[]string{
+				"DUOTEL_DISCOVERY=etcds://h", "DUOTEL_DISCOVERY_ADDRESS=h:1", "DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt",
+				"DUOTEL_DISCOVERY_USERNAME=me", "DUOTEL_DISCOVERY_PASSWORD_FILE=testdata/web/good.yml",
+			},
+			Config{Discovery: DiscoveryConfig{URL: "etcds://h", Address: "h:1", Certificate: "testdata/web/server.crt", Username: "me", PasswordFile: "testdata/web/good.yml"}},
+		},
 		{
 			[]string{
 				"DUOTEL_DISCOVERY=HTTPS://h", "DUOTEL_DISCOVERY_ADDRESS=worker-1.example:80", "DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt",
@@ -192,7 +199,15 @@ func TestFromEnvRefuses(t *testing.T) {
 		{[]string{"DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/good.yml"}, "PEM"},
 		{[]string{"DUOTEL_DISCOVERY_CLIENT_KEY=", "DUOTEL_DISCOVERY_CLIENT_CERTIFICATE=x"}, "both or neither"},
 		{[]string{"DUOTEL_DISCOVERY_CLIENT_CERTIFICATE=", "DUOTEL_DISCOVERY_CLIENT_KEY=x"}, "both or neither"},
-		{[]string{"DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt", "DUOTEL_DISCOVERY=etcd://h/p", listenerPort}, "the function of WithDiscoveryStore; none, or DUOTEL_DISCOVERY with http or https"},
+		{[]string{"DUOTEL_DISCOVERY_CERTIFICATE=testdata/web/server.crt", "DUOTEL_DISCOVERY=etcd://h/p", listenerPort}, "etcd:// is without; none, or DUOTEL_DISCOVERY with etcds"},
+		{[]string{"DUOTEL_DISCOVERY_HEADERS_FILE=testdata/web/one.headers", "DUOTEL_DISCOVERY=etcd://h/p", listenerPort}, "a store has DUOTEL_DISCOVERY_USERNAME"},
+		{[]string{"DUOTEL_DISCOVERY_USERNAME=me", "DUOTEL_DISCOVERY_PASSWORD_FILE=testdata/web/good.yml", "DUOTEL_DISCOVERY=http://h", listenerPort}, "a registry has its credentials as a header"},
+		{[]string{"DUOTEL_DISCOVERY_PASSWORD_FILE=", "DUOTEL_DISCOVERY_USERNAME=me"}, "both or neither"},
+		{[]string{"DUOTEL_DISCOVERY_USERNAME=", "DUOTEL_DISCOVERY_PASSWORD_FILE=x"}, "both or neither"},
+		{[]string{"DUOTEL_DISCOVERY_PASSWORD_FILE=testdata/none", "DUOTEL_DISCOVERY_USERNAME=me"}, "no such file"},
+		{[]string{"DUOTEL_DISCOVERY=etcd://h:0/p", listenerPort}, "port"},
+		{[]string{"DUOTEL_DISCOVERY=etcd://h:1,/p", listenerPort}, "has no host, or one that is empty"},
+		{[]string{"DUOTEL_DISCOVERY=etcd://h:1:2/p", listenerPort}, "has a host that is none"},
 	}
 	for _, test := range tests {
 		key, value, _ := strings.Cut(test.env[0], "=")

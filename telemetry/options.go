@@ -42,7 +42,7 @@ type options struct {
 	given.Options // those that were given nil
 }
 
-type openStore = func(ctx context.Context, url string) (discovery.Store, error)
+type openStore = func(ctx context.Context, at discovery.StoreConfig) (discovery.Store, error)
 
 func newOptions(opts []Option) options {
 	o := options{logger: slog.Default(), console: os.Stdout}
@@ -181,10 +181,11 @@ func WithConsole(w io.Writer) Option {
 //
 //	telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)
 //
-// open gets the whole URL, with user and password if it has them. It is called beside everything else once the page answers, and
-// again, with backoff, while it returns an error; ctx ends with that attempt. A store with a method Close, without arguments or with a context,
+// open gets the URL, and TLS and credentials where [DiscoveryConfig] has some. It is called beside everything else once the page answers, and
+// again, with backoff, while it returns an error; ctx ends with that attempt. It also opens URLs whose scheme has an s more, such as etcds, by which
+// a store means TLS. A store with a method Close, without arguments or with a context,
 // is closed by [SDK.Shutdown]. The scheme is lower case, and neither http nor https. Given twice, the last holds. Default: none.
-func WithDiscoveryStore(scheme string, open func(ctx context.Context, url string) (discovery.Store, error)) Option {
+func WithDiscoveryStore(scheme string, open func(ctx context.Context, at discovery.StoreConfig) (discovery.Store, error)) Option {
 	return func(o *options) {
 		if !schemePattern.MatchString(scheme) || slices.Contains(registrySchemes, scheme) {
 			o.wrong = append(o.wrong, fmt.Errorf("telemetry: WithDiscoveryStore=%q: is not the scheme of a store; lower-case letters, digits, + - and ., such as etcd, but not http or https", abridge(scheme)))

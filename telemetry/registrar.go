@@ -67,11 +67,14 @@ func (s *SDK) openRegistrar(_ context.Context, res *resource.Resource) error {
 	if secure {
 		scheme = "https"
 	}
-	var place seat = &storeSeat{url: c.URL, open: s.opts.discoveryStores[c.scheme()]}
+	var place seat
 	if slices.Contains(registrySchemes, c.scheme()) {
-		if place, err = newRegistrySeat(c, s); err != nil {
-			return err
-		}
+		place, err = newRegistrySeat(c, s)
+	} else {
+		place, err = newStoreSeat(c, s)
+	}
+	if err != nil {
+		return err
 	}
 	s.registrar = &registrar{
 		seat: place, logger: s.opts.logger, leaving: make(chan context.Context, 1), ended: make(chan struct{}),

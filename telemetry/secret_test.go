@@ -98,8 +98,10 @@ func discoverySecrets(t *testing.T, secret string) string {
 	}
 	_, err := telemetry.New(t.Context(), cfg)
 	fmt.Fprintln(&said, err)
-	sdk, log := newSDK(t, cfg, telemetry.WithDiscoveryStore("etcd", func(_ context.Context, url string) (discovery.Store, error) {
-		return nil, fmt.Errorf("%s: no; %s", url, secret)
+	cfg.Discovery = telemetry.DiscoveryConfig{URL: "etcd://h1:1,h2:2/p", Username: "me", PasswordFile: written(t, secret)}
+	fmt.Fprintf(&said, "%+v\n", cfg)
+	sdk, log := newSDK(t, cfg, telemetry.WithDiscoveryStore("etcd", func(_ context.Context, at discovery.StoreConfig) (discovery.Store, error) {
+		return nil, fmt.Errorf("%+v: no; %s", at, secret)
 	}))
 	eventually(t, "opening", func() bool { return sdk.Status().Discovery.Failures > 0 })
 	fmt.Fprintf(&said, "%+v\n", *sdk.Status().Discovery)

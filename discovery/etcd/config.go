@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/duotel/duotel/discovery"
 )
 
 // Defaults and bounds of a [Config].
@@ -40,7 +42,7 @@ type Config struct {
 	// Username and Password are for etcd's own authentication. Default: none. Neither goes without the other.
 	Username string
 	// Password is never printed.
-	Password Secret
+	Password discovery.Secret
 	// TTL is how long what this process holds stays listed after it has died, in whole seconds. Default: [DefaultTTL].
 	TTL time.Duration
 	// DialTimeout bounds one attempt to reach etcd, and one request. Default: [DefaultDialTimeout].

@@ -35,7 +35,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		{"etcd://a:1/p", Config{TTL: 2 * time.Hour}, `TTL="2h0m0s"`},
 		{"etcd://a:1/p", Config{DialTimeout: -time.Second}, `DialTimeout="-1s"`},
 		{"etcd://a:1/p", Config{Username: "root"}, `Username="root"`},
-		{"etcd://a:1/p", Config{Password: NewSecret("hunter2")}, "one of Username and Password"},
+		{"etcd://a:1/p", Config{Password: discovery.NewSecret("hunter2")}, "one of Username and Password"},
 	} {
 		_, err := Open(row.url, row.cfg)
 		if err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "hunter2") {
@@ -52,7 +52,7 @@ func TestURLSaysWhereTheStoreIs(t *testing.T) {
 }
 
 func TestSecretIsNotPrinted(t *testing.T) {
-	cfg := Config{Password: NewSecret("hunter2")}
+	cfg := Config{Password: discovery.NewSecret("hunter2")}
 	text, err := json.Marshal(map[string]any{"p": cfg.Password})
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func (s *Store) commit(ctx context.Context, ifs []clientv3.Cmp, then, otherwise 
 	}
 	response, err := client.Txn(ctx).If(ifs...).Then(then...).Else(otherwise...).Commit()
 	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", err)
+		return nil, s.because(fmt.Errorf("etcd: %w", err))
 	}
 	return response, nil
 }

@@ -90,7 +90,7 @@ func (s *Store) read(ctx context.Context, prefix string, f func(kv)) (revision i
 		page, err := client.Get(within, from, clientv3.WithRange(end), clientv3.WithLimit(pageEntries), clientv3.WithRev(revision))
 		cancel()
 		if err != nil {
-			return 0, fmt.Errorf("etcd: read: %w", err)
+			return 0, s.because(fmt.Errorf("etcd: read: %w", err))
 		}
 		if revision == 0 {
 			revision = page.Header.Revision

@@ -79,7 +79,7 @@ func (s *Store) renew() error {
 	}
 	granted, err := client.Grant(ctx, int64(s.cfg.TTL/time.Second))
 	if err != nil {
-		return fmt.Errorf("etcd: lease: %w", err)
+		return s.because(fmt.Errorf("etcd: lease: %w", err))
 	}
 	if err := enter(s.ctx, s.turn); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (s *Store) attached(ctx context.Context, f func(clientv3.LeaseID) error) er
 		case <-s.ctx.Done():
 			return ErrClosed
 		case <-ctx.Done():
-			return fmt.Errorf("etcd: there is no lease yet: %w", context.Cause(ctx))
+			return s.because(fmt.Errorf("etcd: there is no lease yet: %w", context.Cause(ctx)))
 		}
 		if err := enter(ctx, s.turn); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/duotel/duotel/discovery"
 )
@@ -23,6 +24,8 @@ type Store struct {
 
 	dialing chan struct{} // holds a token while somebody makes the client
 	client  *clientv3.Client
+
+	handshake failure
 	// turn holds a token while something that this process holds, or its lease, is being changed. Unlike a mutex it
 	// can be waited for with a deadline: etcd is on the other side of a network.
 	turn chan struct{}
@@ -82,9 +85,22 @@ func Open(rawURL string, cfg Config) (*Store, error) {
 //
 //	telemetry.WithDiscoveryStore("etcd", etcd.Config{}.Open)
 //
-// with its credentials and TLS, if any, in cfg. It does not connect, so ctx is not used.
-func (cfg Config) Open(_ context.Context, rawURL string) (discovery.Store, error) {
-	s, err := Open(rawURL, cfg)
+// Credentials and TLS come with at, from the process's variables, or are in cfg; what is in both is an error. It does not connect, so ctx is
+// not used.
+func (cfg Config) Open(_ context.Context, at discovery.StoreConfig) (discovery.Store, error) {
+	if at.TLS != nil {
+		if cfg.TLS != nil {
+			return nil, errors.New("etcd: TLS: is given in Config and by the process's variables; one of them")
+		}
+		cfg.TLS = at.TLS
+	}
+	if at.Username != "" {
+		if cfg.Username != "" {
+			return nil, fmt.Errorf("etcd: Username=%q: is given in Config beside that of the process's variables; one of them", cfg.Username)
+		}
+		cfg.Username, cfg.Password = at.Username, at.Password
+	}
+	s, err := Open(at.URL, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -178,18 +194,22 @@ func (s *Store) dial(ctx context.Context) (*clientv3.Client, error) {
 	if s.client != nil {
 		return s.client, nil
 	}
+	// gRPC would wait up to two minutes between two attempts, longer than a lease lives.
+	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: s.longestWait()},
+		MinConnectTimeout: s.cfg.DialTimeout,
+	})}
+	if s.cfg.TLS != nil {
+		options = append(options, grpc.WithTransportCredentials(handshakes{credentials.NewTLS(s.cfg.TLS), &s.handshake}))
+	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: s.cfg.Endpoints, TLS: s.cfg.TLS, Username: s.cfg.Username, Password: s.cfg.Password.Reveal(),
 		DialTimeout: s.cfg.DialTimeout, DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: s.cfg.DialTimeout,
-		Logger: zap.NewNop(), // what matters is an error of a call, which we report
-		// gRPC would wait up to two minutes between two attempts, longer than a lease lives.
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: s.longestWait()},
-			MinConnectTimeout: s.cfg.DialTimeout,
-		})},
+		Logger:      zap.NewNop(), // what matters is an error of a call, which we report
+		DialOptions: options,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("etcd: connect: %w", err)
+		return nil, s.because(fmt.Errorf("etcd: connect: %w", err))
 	}
 	s.client = client
 	return client, nil

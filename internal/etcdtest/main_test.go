@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -38,6 +39,7 @@ type server struct {
 	t            *testing.T
 	dir          string
 	client, peer url.URL
+	tls          *transport.TLSInfo // nil for none
 	etcd         *embed.Etcd
 	raw          *clientv3.Client
 }
@@ -70,6 +72,15 @@ func (s *server) start() {
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.TickMs, cfg.ElectionMs = 20, 200 // the shortest lease is 1.5 elections
 	cfg.UnsafeNoFsync = true
+	client := clientv3.Config{Endpoints: []string{s.client.Host}, Logger: zap.NewNop()}
+	if s.tls != nil {
+		cfg.ClientTLSInfo = *s.tls
+		config, err := s.tls.ClientConfig()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		client.TLS = config
+	}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	var err error
 	if s.etcd, err = embed.StartEtcd(cfg); err != nil {
@@ -80,7 +91,7 @@ func (s *server) start() {
 	case <-time.After(patience):
 		s.t.Fatal("etcd does not start")
 	}
-	if s.raw, err = clientv3.New(clientv3.Config{Endpoints: []string{s.client.Host}, Logger: zap.NewNop()}); err != nil {
+	if s.raw, err = clientv3.New(client); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -192,4 +203,29 @@ func register(t *testing.T, p process, target discovery.Target) *discovery.Regis
 		t.Fatal(err)
 	}
 	return registration
+}
+
+// keysAs is keys for an etcd that wants to know who asks.
+func (s *server) keysAs(t *testing.T, user, password string) string {
+	t.Helper()
+	config, err := s.tls.ClientConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{s.client.Host}, Logger: zap.NewNop(), TLS: config, Username: user, Password: password, DialTimeout: time.Second})
+	if err != nil {
+		return err.Error()
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	all, err := client.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	if err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, kv := range all.Kvs {
+		names = append(names, string(kv.Key))
+	}
+	return strings.Join(names, " ")
 }

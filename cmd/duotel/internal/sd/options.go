@@ -18,6 +18,7 @@ import (
 // options is the command line.
 type options struct {
 	listen, store         string
+	etcd                  etcdFlags
 	webConfig, principals string
 	allow, only           ranges
 	probe                 probe
@@ -28,6 +29,7 @@ func newOptions(set *flag.FlagSet) *options {
 	o := &options{}
 	set.StringVar(&o.listen, "listen", "localhost:9465", "`host:port` to serve on; port 0 is a free one")
 	set.StringVar(&o.store, "store", "memory", "where the targets are kept: "+storeForms)
+	o.etcd.register(set)
 	set.StringVar(&o.webConfig, "web.config.file", "", "web configuration `file` of the Prometheus exporter-toolkit: TLS, basic auth, client certificates")
 	set.StringVar(&o.principals, "principals", "", "YAML `file` that says who may register what; read again when it changes")
 	set.Var(&o.allow, "allow-addresses", "`ranges` of addresses that may be registered although they are loopback or link-local, such as 127.0.0.0/8,::1")

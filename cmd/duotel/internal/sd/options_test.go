@@ -1,7 +1,10 @@
 package sd
 
 import (
+	"encoding/pem"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,14 @@ func file(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// trusted is a PEM file with the certificate of a test server.
+func trusted(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	return file(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 }
 
 // TestBadCommandLine has one defect per row, and the command started with it.
@@ -42,6 +53,12 @@ func TestBadCommandLine(t *testing.T) {
 		"store":                      {[]string{"-store", "redis://x"}, 2, []string{`-store="redis://x"`, "memory", "file:PATH", "etcd://"}},
 		"etcd with a password":       {[]string{"-store", "etcd://root:hunter2@h:2379/x"}, 2, []string{"-store", "user information"}},
 		"etcd without a host":        {[]string{"-store", "etcd:///x"}, 2, []string{"-store", "etcd"}},
+		"user without a password":    {[]string{"-store", "etcd://h:1/x", "-store-username", "me"}, 2, []string{"-store-username", "both or neither"}},
+		"password that is not there": {[]string{"-store", "etcd://h:1/x", "-store-username", "me", "-store-password-file", "/no/file"}, 2, []string{"-store-password-file", "/no/file"}},
+		"certificate that is none":   {[]string{"-store", "etcds://h:1/x", "-store-certificate", file(t, "c.pem", "x")}, 2, []string{"-store-certificate", "PEM"}},
+		"certificate without a key":  {[]string{"-store", "etcds://h:1/x", "-store-client-certificate", "x"}, 2, []string{"-store-client-key", "both or neither"}},
+		"certificate without TLS":    {[]string{"-store", "etcd://h:1/x", "-store-client-certificate", "", "-store-certificate", trusted(t)}, 2, []string{"etcds://"}},
+		"user of a file":             {[]string{"-store", "memory", "-store-username", "me", "-store-password-file", "x"}, 2, []string{`-store="memory"`, "only etcd"}},
 		"store without a path":       {[]string{"-store", "file:"}, 2, []string{`-store="file:"`, "file:PATH"}},
 		"store without a directory":  {[]string{"-store", "file:/no/such/dir/x"}, 2, []string{`-store="file:/no/such/dir/x"`, "directory"}},
 		"store that is none":         {[]string{"-store", "file:" + file(t, "x.json", "{}")}, 2, []string{"-store=", "x.json", "not a list"}},

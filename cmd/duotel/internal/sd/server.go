@@ -31,7 +31,7 @@ func run(ctx context.Context, s cli.Streams, o options) (err error) {
 	config, envErr := telemetryConfig(os.LookupEnv)
 	address, addressErr := o.address()
 	authority, authorityErr := openAuthority(logger, o)
-	if err := errors.Join(addressErr, checkStore(o.store), authorityErr, envErr); err != nil {
+	if err := errors.Join(addressErr, checkStore(o.store, o.etcd), authorityErr, envErr); err != nil {
 		return cli.Usagef("sd: %w", err)
 	}
 	if !address.IP.IsLoopback() && !authority.authenticates() {
@@ -45,11 +45,11 @@ func run(ctx context.Context, s cli.Streams, o options) (err error) {
 		_, cancel := end()
 		cancel()
 	}()
-	store, err := openStore(o.store, logger)
+	store, err := openStore(o.store, o.etcd, logger)
 	if err != nil {
 		return cli.Usagef("sd: %w", err)
 	}
-	defer atEnd(end, &err, "the store", store.Close)
+	defer atEnd(end, &err, "the store", quietEnd(o.store, store.Close, logger))
 	sdk, err := telemetry.New(ctx, config, telemetry.WithLogger(logger))
 	if err != nil {
 		return fmt.Errorf("sd: %w", err)
@@ -80,6 +80,19 @@ func atEnd(end ending, err *error, what string, last func(context.Context) error
 	ctx, _ := end()
 	if failed := last(ctx); failed != nil {
 		*err = errors.Join(*err, fmt.Errorf("sd: %s did not end well: %w", what, failed))
+	}
+}
+
+// quietEnd is the end of a store. That etcd cannot be told is no failure of the server's: what it held there ends with its lease.
+func quietEnd(text string, last func(context.Context) error, logger *slog.Logger) func(context.Context) error {
+	if !isEtcd(text) {
+		return last
+	}
+	return func(ctx context.Context) error {
+		if err := last(ctx); err != nil {
+			logger.Warn("sd: etcd could not be told that this server has ended: what it held there ends with its lease", "error", err)
+		}
+		return nil
 	}
 }
 

@@ -2,7 +2,10 @@ package sd
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -242,3 +245,16 @@ func TestRefusalsAreFewAndTheLatest(t *testing.T) {
 }
 
 var _ store = (*discovery.Memory)(nil)
+
+// TestTheEndWithoutEtcd ends well although etcd, which cannot be told, is gone: what the server held there ends with its lease.
+func TestTheEndWithoutEtcd(t *testing.T) {
+	last := quietEnd("etcd://h:1/x", func(context.Context) error { return errors.New("the lease was not revoked") }, slog.New(slog.DiscardHandler))
+	if err := last(t.Context()); err != nil {
+		t.Errorf("etcd: %v", err)
+	}
+	full := errors.New("no space left on device")
+	last = quietEnd("file:/x", func(context.Context) error { return full }, slog.New(slog.DiscardHandler))
+	if err := last(t.Context()); !errors.Is(err, full) {
+		t.Errorf("a file that cannot be written is no error: %v", err)
+	}
+}

@@ -29,10 +29,15 @@ type store interface {
 }
 
 // checkStore returns why text names no store. It opens nothing.
-func checkStore(text string) error {
+func checkStore(text string, flags etcdFlags) error {
 	path, isFile := strings.CutPrefix(text, "file:")
 	switch {
-	case text == "memory", isEtcd(text):
+	case isEtcd(text):
+		_, err := flags.config()
+		return err
+	case flags != etcdFlags{}:
+		return fmt.Errorf("-store=%q: has a user, a password or certificates, and only etcd takes these; -store etcds://host:2379/prefix", text)
+	case text == "memory":
 		return nil
 	case !isFile || path == "":
 		return fmt.Errorf("-store=%q: is not a store; %s", text, storeForms)
@@ -47,9 +52,14 @@ func checkStore(text string) error {
 }
 
 // openStore opens what text names, which [checkStore] has found to be right.
-func openStore(text string, logger *slog.Logger) (store, error) {
+func openStore(text string, flags etcdFlags, logger *slog.Logger) (store, error) {
 	if isEtcd(text) {
-		opened, err := etcd.Open(text, etcd.Config{Logger: logger})
+		cfg, err := flags.config()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Logger = logger
+		opened, err := etcd.Open(text, cfg)
 		if err != nil {
 			return nil, fmt.Errorf("-store: %w", err)
 		}
