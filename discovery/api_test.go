@@ -60,6 +60,31 @@ func TestAPIRegistersRefreshesAndRemoves(t *testing.T) {
 	}
 }
 
+// TestD12TheClockOfARegistrantHasNoEffect has one whose clock is a day ahead, and one whose is a day behind: both are listed for their TTL by
+// the registry's clock, and no longer.
+func TestD12TheClockOfARegistrantHasNoEffect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, discovery.Config{})
+		for id, off := range map[string]time.Duration{"ahead": 24 * time.Hour, "behind": -24 * time.Hour} {
+			req := httptest.NewRequest(http.MethodPut, "/v1/targets/a/"+id, strings.NewReader(`{"address":"10.0.0.1:9464","ttl":"30s"}`))
+			req.RemoteAddr = "127.0.0.1:5000"
+			req.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+			w := httptest.NewRecorder()
+			if r.API(nil).ServeHTTP(w, req); w.Code != http.StatusNoContent {
+				t.Fatalf("%s: HTTP %d %q", id, w.Code, w.Body)
+			}
+		}
+		time.Sleep(29 * time.Second)
+		if got := ids(t, r, discovery.Query{}); got != "a/ahead a/behind" {
+			t.Errorf("within the TTL: listed = %q", got)
+		}
+		time.Sleep(3 * time.Second)
+		if got := ids(t, r, discovery.Query{}); got != "" {
+			t.Errorf("after the TTL: listed = %q", got)
+		}
+	})
+}
+
 func TestAPISyncsAGroup(t *testing.T) {
 	r := start(t, discovery.Config{})
 	h := r.API(nil)

@@ -18,6 +18,7 @@ import (
 type fleet struct {
 	t        *testing.T
 	etcd     *servers.Etcd
+	link     *servers.Link // between the second registry and etcd
 	registry [2]*servers.Service
 	p        *servers.Prometheus
 }
@@ -25,10 +26,12 @@ type fleet struct {
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{t: t, etcd: servers.StartEtcd(t)}
+	f.link = servers.StartLink(t, f.etcd.Address)
+	addresses := [2]string{f.etcd.Address, f.link.Address}
 	cfg := servers.PrometheusConfig{}
 	for i := range f.registry {
 		f.registry[i] = servers.StartService(t, servers.Program(t, "cmd/duotel"), nil,
-			"sd", "-listen", "127.0.0.1:0", "-store", "etcd://"+f.etcd.Address+"/e2e", "-allow-addresses", "127.0.0.0/8")
+			"sd", "-listen", "127.0.0.1:0", "-store", "etcd://"+addresses[i]+"/e2e", "-allow-addresses", "127.0.0.0/8")
 		cfg.Jobs = append(cfg.Jobs, servers.Job{Name: fmt.Sprint("sd-", i), Protocol: protocols["text"], SD: f.url(i) + "/sd"})
 	}
 	f.p = servers.StartPrometheus(t, cfg)
@@ -108,12 +111,19 @@ func TestDiscoveryFleet(t *testing.T) {
 
 	b.Kill()
 	killed := time.Now()
-	for time.Since(killed) < 10*time.Second {
-		if !strings.Contains(f.answer(0), b.Address) {
+	// Its last sign of life was at most a third of its TTL, of 30 s, before it was killed.
+	for time.Since(killed) < 18*time.Second {
+		if !strings.Contains(f.answer(0), b.Address) || !strings.Contains(f.answer(1), b.Address) {
 			t.Fatalf("%v after it was killed, within its TTL, the process is not listed", time.Since(killed))
 		}
 		time.Sleep(time.Second)
 	}
+	await(t, 34*time.Second-time.Since(killed), "what was killed to leave both lists within its TTL", func() bool {
+		return !strings.Contains(f.answer(0), b.Address) && !strings.Contains(f.answer(1), b.Address)
+	})
+	f.scraped("what was killed has expired", successor)
+
+	f.cutOff(successor)
 
 	f.etcd.Kill()
 	for range 5 {
@@ -124,7 +134,7 @@ func TestDiscoveryFleet(t *testing.T) {
 	}
 	f.etcd.Restart(t)
 	c := f.service(0, "c")
-	f.scraped("etcd is back, what was killed has expired, and another service has come", successor, c)
+	f.scraped("etcd is back, and another service has come", successor, c)
 	f.promtool(successor.Address, c.Address)
 
 	c.Stop()
@@ -134,7 +144,35 @@ func TestDiscoveryFleet(t *testing.T) {
 	await(t, 30*time.Second, "the list to be empty", func() bool {
 		return strings.TrimSpace(f.answer(0)) == "[]" && strings.TrimSpace(f.answer(1)) == "[]"
 	})
-	addPrometheus(duotel, "HTTP SD: moments of a fleet on two registries and one etcd", 7, "0")
+	addPrometheus(duotel, "HTTP SD: moments of a fleet on two registries and one etcd", 9, "0")
+}
+
+// cutOff partitions the second registry from etcd, and compacts etcd under it. It serves the list that it has, says how old that is, and knows
+// everything again within a TTL when the network is back.
+func (f *fleet) cutOff(stays *servers.Service) {
+	f.t.Helper()
+	f.link.Partition()
+	came := f.service(0, "during-the-partition")
+	await(f.t, 30*time.Second, "the first registry to list what has come", func() bool { return strings.Contains(f.answer(0), came.Address) })
+	f.etcd.Compact(f.t)
+	await(f.t, 30*time.Second, "the second registry to say how old its list is", func() bool {
+		if text := f.answer(1); !strings.Contains(text, stays.Address) || strings.Contains(text, came.Address) {
+			f.t.Fatalf("cut off from etcd, the second registry answers %s", text)
+		}
+		resp, err := http.Head(f.url(1) + "/sd")
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.Header.Get("Age") != "0"
+	})
+	f.link.Heal()
+	await(f.t, 30*time.Second, "both registries to answer alike again", func() bool {
+		return strings.Contains(f.answer(1), came.Address) && f.answer(0) == f.answer(1)
+	})
+	f.scraped("the network is back", stays, came)
+	came.Stop()
+	f.scraped("what came during the partition has gone", stays)
 }
 
 // promtool wants Prometheus's own tool to read the list as it is.

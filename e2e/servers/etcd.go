@@ -1,6 +1,11 @@
 package servers
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -38,6 +43,32 @@ func (e *Etcd) start(tb testing.TB, pick func()) {
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=e2e=" + peer,
 		}}
 	})
+}
+
+// Compact throws away the history of all keys up to now, so that nobody can go on watching from before.
+func (e *Etcd) Compact(tb testing.TB) {
+	tb.Helper()
+	var at struct {
+		Header struct {
+			Revision string `json:"revision"`
+		} `json:"header"`
+	}
+	e.ask(tb, "range", `{"key":"AA=="}`, &at)
+	e.ask(tb, "compaction", fmt.Sprintf(`{"revision":%q,"physical":true}`, at.Header.Revision), &at)
+}
+
+// ask is one request of etcd's JSON API.
+func (e *Etcd) ask(tb testing.TB, method, body string, into any) {
+	tb.Helper()
+	resp, err := http.Post("http://"+e.Address+"/v3/kv/"+method, "application/json", strings.NewReader(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(text, into) != nil {
+		tb.Fatalf("etcd %s %s: %s %v %s", method, body, resp.Status, err, text)
+	}
 }
 
 // Kill ends it without a goodbye.
