@@ -69,7 +69,9 @@ func newApp(l *life) *app {
 	for shard := range l.plan.shards {
 		set := attribute.NewSet(attribute.Int("shard", shard))
 		a.shards = append(a.shards, metric.WithAttributeSet(set))
-		a.bound = append(a.bound, a.requests.(x.Int64CounterBinder).Bind(set.ToSlice()...))
+		if binder, ok := a.requests.(x.Int64CounterBinder); ok {
+			a.bound = append(a.bound, binder.Bind(set.ToSlice()...))
+		}
 	}
 	must(m.Int64ObservableCounter("sim.ticks", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(a.ticks.Load())
@@ -156,7 +158,7 @@ func (a *app) measure(ctx context.Context, rng *rand.Rand) {
 	case 0, 1:
 		n := rng.Int64N(9)
 		truth.add(a.cell("sim_requests", shard, "value"), float64(n))
-		if rng.IntN(2) == 0 {
+		if rng.IntN(2) == 0 && len(a.bound) > 0 {
 			a.bound[shard].Add(ctx, n)
 		} else {
 			a.requests.Add(ctx, n, at)

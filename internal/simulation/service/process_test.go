@@ -6,13 +6,18 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/duotel/duotel/exporter"
 	"github.com/duotel/duotel/internal/spooldisk"
+	"github.com/duotel/duotel/middleware"
 	"github.com/duotel/duotel/telemetry"
 )
 
@@ -24,7 +29,7 @@ type life struct {
 	rng   *rand.Rand
 	began time.Time
 
-	sdk     *telemetry.SDK
+	sdk     program
 	app     *app
 	page    *page
 	mount   *mount
@@ -36,6 +41,17 @@ type life struct {
 
 	mu     sync.Mutex
 	totals map[string]sample // that the page showed, with a start
+}
+
+// program is what a life runs: the SDK of package telemetry, or the stock parts that it is held against.
+type program interface {
+	MeterProvider() metric.MeterProvider
+	Registerer() prometheus.Registerer
+	MetricsHandler() http.Handler
+	Middleware(next http.Handler, opts ...middleware.Option) http.Handler
+	Status() telemetry.Status
+	ForceFlush(ctx context.Context) error
+	Shutdown(ctx context.Context) error
 }
 
 // settled are the world's settings, or others for a life of a world in which they change.
@@ -89,11 +105,16 @@ func (w *world) start(rng *rand.Rand) *life {
 	ctx := spooldisk.NewContext(context.Background(), l.mount)
 	logger := slog.New(&listener{world: w, life: l.id})
 	w.within("New", time.Second, func() {
-		var err error
-		l.sdk, err = telemetry.New(ctx, cfg, telemetry.WithPushDial(dial), telemetry.WithLogger(logger))
+		if w.stock {
+			l.sdk = newStock(cfg, dial)
+			return
+		}
+		sdk, err := telemetry.New(ctx, cfg, telemetry.WithPushDial(dial), telemetry.WithLogger(logger))
 		if err != nil {
 			w.tell("%s does not start: %v", l.id, err)
+			return
 		}
+		l.sdk = sdk
 	})
 	if l.sdk == nil {
 		return nil
@@ -144,7 +165,7 @@ func (l *life) flush(ctx context.Context) error {
 	deadline, _ := ctx.Deadline()
 	var err error
 	l.world.within("ForceFlush", time.Until(deadline)+50*time.Millisecond, func() { err = l.sdk.ForceFlush(ctx) })
-	if s := l.sdk.Status().Push; err == nil && l.alive() && s.PointsSent > before && l.world.backend.lastAccepted(l.id).Before(from) && s.PointsReplayed == 0 && s.PointsRejected == 0 && s.PointsSetAside == 0 {
+	if s := l.sdk.Status().Push; err == nil && l.alive() && !l.world.stock && s.PointsSent > before && l.world.backend.lastAccepted(l.id).Before(from) && s.PointsReplayed == 0 && s.PointsRejected == 0 && s.PointsSetAside == 0 {
 		l.world.broken("no success the backend knows nothing of", "%s: ForceFlush says nil, and the backend accepted nothing since %v", l.id, from)
 	}
 	return err
@@ -153,6 +174,14 @@ func (l *life) flush(ctx context.Context) error {
 // honest holds the status against what the backend knows.
 func (l *life) honest() {
 	s := l.sdk.Status()
+	for _, fault := range apps {
+		if l.plan.has(fault) {
+			l.world.struck(l.id, "", fault)
+		}
+	}
+	if l.world.stock {
+		return // it has no status to be held to
+	}
 	l.world.public("the status", fmt.Sprintf("%+v %+v", s, s.Push))
 	if s.Push.Duration > l.plan.exportTimeout+slowest+50*time.Millisecond {
 		l.world.broken("a push ends in its time", "%s: %v", l.id, s.Push.Duration)

@@ -109,7 +109,7 @@ func watched(t *testing.T, p plan) outcome {
 		panic(fmt.Sprintf("a world does not end: %v\n%s", p, buf[:runtime.Stack(buf, true)]))
 	})
 	defer timer.Stop()
-	return run(t, p)
+	return run(t, p, false)
 }
 
 // report makes the story of a failure short and tells it.
