@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -34,13 +35,14 @@ import (
 // their defaults, promhttp and otelhttp.
 type stock struct {
 	provider *sdkmetric.MeterProvider
-	registry *prometheus.Registry
+	registry *prometheus.Registry // of OpenTelemetry's metrics
+	legacy   *prometheus.Registry // of those that client_golang makes, which the bridge pushes
 	client   *http.Transport
 	conn     *grpc.ClientConn
 }
 
 func newStock(cfg telemetry.Config, dial func(context.Context, string, string) (net.Conn, error)) *stock {
-	s := &stock{registry: prometheus.NewRegistry()}
+	s := &stock{registry: prometheus.NewRegistry(), legacy: prometheus.NewRegistry()}
 	pull := must(otelprometheus.New(otelprometheus.WithRegisterer(s.registry)))
 	res := resource.NewSchemaless(attribute.String("service.instance.id", cfg.ResourceAttributes["service.instance.id"]))
 	temporality := sdkmetric.CumulativeTemporalitySelector
@@ -51,7 +53,8 @@ func newStock(cfg telemetry.Config, dial func(context.Context, string, string) (
 		temporality = sdkmetric.LowMemoryTemporalitySelector
 	}
 	s.provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(pull), sdkmetric.WithResource(res), sdkmetric.WithCardinalityLimit(cfg.CardinalityLimit),
-		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(s.exporter(cfg.Push, dial, temporality), sdkmetric.WithInterval(cfg.Push.Interval), sdkmetric.WithTimeout(cfg.Push.ExportTimeout))))
+		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(s.exporter(cfg.Push, dial, temporality), sdkmetric.WithInterval(cfg.Push.Interval), sdkmetric.WithTimeout(cfg.Push.ExportTimeout),
+			sdkmetric.WithProducer(bridge.NewMetricProducer(bridge.WithGatherer(s.legacy))))))
 	return s
 }
 
@@ -69,12 +72,12 @@ func (s *stock) exporter(push telemetry.PushConfig, dial func(context.Context, s
 }
 
 func (s *stock) MeterProvider() metric.MeterProvider  { return s.provider }
-func (s *stock) Registerer() prometheus.Registerer    { return s.registry }
+func (s *stock) Registerer() prometheus.Registerer    { return s.legacy }
 func (s *stock) ForceFlush(ctx context.Context) error { return s.provider.ForceFlush(ctx) }
 func (s *stock) Status() telemetry.Status             { return telemetry.Status{Push: new(exporter.PushStats)} }
 
 func (s *stock) MetricsHandler() http.Handler {
-	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(prometheus.Gatherers{s.registry, s.legacy}, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 func (s *stock) Middleware(next http.Handler, _ ...middleware.Option) http.Handler {
@@ -114,8 +117,15 @@ func TestStock(t *testing.T) {
 						return
 					}
 					for _, stock := range []bool{true, false} {
-						// There, the panic of a callback or a collector ends the process, and with it everything that is counted here.
-						p := draw(*first+uint64(seed), *lasting).without("callback-panics").without("collector-panics")
+						p := draw(*first+uint64(seed), *lasting)
+						for _, fault := range []string{
+							"callback-panics", "collector-panics", // end the stock process, and with it everything that is counted here
+							"requests",      // otelhttp names endings otherwise: docs/http.md
+							"callback-slow", // holds the SDK's lock, and a bubble's clock stands while somebody waits for one
+						} {
+							p = p.without(fault)
+						}
+						p.spool = p.spool && !stock
 						o := run(t, p, stock)
 						slices.Sort(o.laws)
 						mu.Lock()
