@@ -388,3 +388,29 @@ func TestWhatWasSentIsGoneForGood(t *testing.T) {
 		t.Errorf("sent %q, %v; want the error", got, err)
 	}
 }
+
+// A directory that is gone for a while, as a network file system is, says of every file that it is not there. What was sent is not sent again when it is
+// back; what may come back with it beside who still owes it is counted.
+func TestADirectoryThatComesBack(t *testing.T) {
+	disk := spooltest.New(t.TempDir())
+	s := open(t, spool.Config{Disk: disk})
+	put(t, s, "one", "two")
+	gone := []spooltest.Operation{spooltest.List, spooltest.Create, spooltest.Open, spooltest.Rename, spooltest.Remove, spooltest.Sync, spooltest.Lock}
+	var got []string
+	_, err := s.Drain(func(r spool.Request) spool.Request {
+		got = append(got, string(r.Body))
+		disk.Fail(fs.ErrNotExist, gone...)
+		return spool.Request{}
+	})
+	if !slices.Equal(got, []string{"one"}) || !errors.Is(err, fs.ErrNotExist) || s.Counts().Ambiguous != 1 {
+		t.Errorf("sent %q, %v, %+v", got, err, s.Counts())
+	}
+	disk.Fail(nil, gone...)
+	if got, err := drain(s); !slices.Equal(got, []string{"two"}) || err != nil {
+		t.Errorf("the directory is back, and %q is sent, %v", got, err)
+	}
+	disk.Fail(fs.ErrNotExist, spooltest.List, spooltest.Remove, spooltest.Sync)
+	if err := s.Put(spool.Request{Body: []byte("three"), Points: 1}); err == nil || s.Counts().Ambiguous != 2 {
+		t.Errorf("%v, %+v", err, s.Counts())
+	}
+}

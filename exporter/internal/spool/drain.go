@@ -68,7 +68,7 @@ func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err err
 		request, err = s.read(e.name)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case s.missing(err):
 		s.forget(e)
 		return false, nil
 	case errors.Is(err, errCorrupt):
@@ -90,7 +90,7 @@ func (s *Spool) handOut(e entry, send func(Request) Request) (kept bool, err err
 // replace puts what is left of a request in its place, unless another process needed the room meanwhile and
 // counted it as dropped.
 func (s *Spool) replace(e entry, rest Request) error {
-	if _, err := s.points(e.name); errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.points(e.name); s.missing(err) {
 		s.forget(e)
 		return nil
 	}
@@ -109,10 +109,20 @@ func (s *Spool) replace(e entry, rest Request) error {
 	return nil
 }
 
+// missing reports whether err says that a file is not there. A directory that is gone for a while says so of every file, and they are all there when it is
+// back: it counts only where the directory can be listed.
+func (s *Spool) missing(err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = s.disk.List()
+	return err == nil
+}
+
 // remove takes out a request that was sent.
 func (s *Spool) remove(e entry) error {
 	err := s.disk.Remove(e.name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !s.missing(err) {
 		s.handle(e, handled{})
 		return fmt.Errorf("a request that was sent cannot be removed; the next process will send it again: %w", err)
 	}

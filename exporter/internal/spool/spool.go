@@ -78,7 +78,7 @@ type Counts struct {
 	Dropped, DroppedPoints int64
 	// Corrupt is the number of files that are no requests, although they are named like one.
 	Corrupt int64
-	// Ambiguous is the number of requests that were sent, at least in part, and are in the directory all the same, because
+	// Ambiguous is the number of requests that were sent, at least in part, and are in the directory all the same, or may come back with it, because
 	// they could not be removed or replaced. This Spool does not hand them out again; the next process will.
 	Ambiguous int64
 }

@@ -41,7 +41,12 @@ func (s *Spool) create(r Request) error {
 	}
 	if err := s.disk.Sync(); err != nil {
 		// It is there all the same. Were it left there, who asked for it would keep the request too, and it would be sent twice.
-		if removed := s.disk.Remove(name); removed == nil || errors.Is(removed, fs.ErrNotExist) {
+		removed := s.disk.Remove(name)
+		if removed == nil || s.missing(removed) {
+			return err
+		}
+		if errors.Is(removed, fs.ErrNotExist) { // the directory is gone, and may come back with the file
+			s.count(func(c *Counts) { c.Ambiguous++ })
 			return err
 		}
 	}
@@ -174,7 +179,7 @@ func (s *Spool) drop(e entry) error {
 		err = s.disk.Remove(e.name)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // another process sent it, or dropped it and counted it
+	case s.missing(err): // another process sent it, or dropped it and counted it
 	case err != nil:
 		return err
 	case !known || !h.sent():
@@ -187,10 +192,10 @@ func (s *Spool) drop(e entry) error {
 // setAside takes a file that is no request out of the way and keeps it.
 func (s *Spool) setAside(e entry) error {
 	err := s.disk.Rename(e.name, e.name+corruptSuffix)
-	if _, before := s.handledBefore(e); !before && !errors.Is(err, fs.ErrNotExist) {
+	if _, before := s.handledBefore(e); !before && !s.missing(err) {
 		s.count(func(c *Counts) { c.Corrupt++ })
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || s.missing(err) {
 		s.forget(e)
 		return nil
 	}

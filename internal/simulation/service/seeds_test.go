@@ -25,7 +25,7 @@ var (
 )
 
 // regressions are seeds in which a law broke once.
-var regressions = []uint64{2601}
+var regressions = []uint64{2601, 105902}
 
 // TestSeeds runs worlds, and fails with the story of the first in which a law breaks.
 func TestSeeds(t *testing.T) {
