@@ -120,6 +120,7 @@ func (w *world) start(rng *rand.Rand) *life {
 		return nil
 	}
 	w.tell("%s starts: %v", l.id, p)
+	w.met(l)
 	l.app = newApp(l)
 	l.page = newPage(l)
 	l.work()

@@ -34,6 +34,7 @@ type world struct {
 	mu    sync.Mutex
 	books books
 	alive map[string]*life
+	blows map[string]bool // faults of network and disk that last at this moment
 }
 
 // outcome is what became of a world.
@@ -50,7 +51,7 @@ type outcome struct {
 
 // run makes the world of a plan and runs it. What breaks is in the outcome and no failure of t.
 func run(t *testing.T, p plan, stock bool) (o outcome) {
-	w := &world{plan: p, stock: stock, rng: rand.New(rand.NewPCG(p.seed, 4)), disk: newDisk(), matrix: newMatrix(), alive: map[string]*life{}}
+	w := &world{plan: p, stock: stock, rng: rand.New(rand.NewPCG(p.seed, 4)), disk: newDisk(), matrix: newMatrix(), alive: map[string]*life{}, blows: map[string]bool{}}
 	w.truth = &truth{cells: map[cell]*tally{}, broken: w.broken}
 	if p.has("callback-slow") {
 		w.truth.slack = slowest
@@ -144,10 +145,33 @@ func (w *world) change(stop context.Context, rng *rand.Rand, faults []string, be
 		}
 		w.tell("%s begins", fault)
 		w.struck("", "", fault)
+		w.lasts(fault, true)
 		end := begin(rng, fault)
 		wait(stop, time.Duration(rng.ExpFloat64()*float64(w.plan.duration)/20))
 		end()
+		w.lasts(fault, false)
 		w.tell("%s ends", fault)
+	}
+}
+
+// lasts takes note of a fault that lasts, and so meets who starts meanwhile.
+func (w *world) lasts(fault string, on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blows[fault] = on
+}
+
+// met counts the faults that a life meets when it starts.
+func (w *world) met(l *life) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.plan.has("settings") {
+		w.matrix.add("settings", string(l.sdk.Status().Push.State), l.plan, "")
+	}
+	for fault, on := range w.blows {
+		if on {
+			w.matrix.add(fault, string(l.sdk.Status().Push.State), l.plan, "")
+		}
 	}
 }
 
