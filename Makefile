@@ -61,8 +61,8 @@ modules: ## Run the tests of the modules beside the library: the duotel command,
 	cd cmd/duotel && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: sim
-sim: ## Run simulated worlds (SEEDS=1000; SEED=1 runs that one again, with FAULTS=a,b and DURATION=1h)
-	GOGC=400 $(GO) test ./internal/simulation/service -count=1 -timeout 0 -run 'TestSeeds$$' -args -sim.progress \
+sim: ## Run simulated worlds (SEEDS=1000 WORLD=service or discovery; SEED=1 runs that one again, with FAULTS=a,b and DURATION=1h)
+	GOGC=400 $(GO) test ./internal/simulation/$(or $(WORLD),service) -count=1 -timeout 0 -run 'TestSeeds$$' -args -sim.progress \
 		-sim.seeds=$(if $(SEED),1,$(or $(SEEDS),1000)) -sim.first=$(or $(SEED),$(FIRST),0) -sim.duration=$(or $(DURATION),1h) -sim.faults=$(FAULTS) -sim.budget=$(or $(BUDGET),0)
 
 .PHONY: sim-power

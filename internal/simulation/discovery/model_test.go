@@ -16,6 +16,7 @@ type member struct {
 	ttl    time.Duration
 	worst  time.Duration // the longest TTL that a registry may still know of it
 	signed time.Time     // when the latest sign of life was accepted; zero when it said goodbye, or was never listed
+	latest uint64        // its generation
 	unsure time.Time     // until when a request may still take effect that had no answer
 }
 
@@ -23,9 +24,11 @@ type member struct {
 type truth struct {
 	mu      sync.Mutex
 	members map[discovery.Key]*member
-	synced  map[string]bool // the platform's group, by id; nil while a Sync is under way or has failed
-	since   [2]time.Time    // since when a registry reaches the store; zero while it does not
-	healed  [2]time.Time    // when it did again
+	synced  map[string]bool           // the platform's group, by id; nil while a Sync is under way or has failed
+	since   [2]time.Time              // since when a registry reaches the store; zero while it does not
+	healed  [2]time.Time              // when it did again
+	shown   [2]map[discovery.Key]bool // what it listed when somebody looked last
+	before  [2]map[discovery.Key]bool // who lived and was listed when it was cut off
 	broken  func(law, format string, args ...any)
 }
 
@@ -36,18 +39,35 @@ func (m *truth) at(key discovery.Key) *member {
 	return m.members[key]
 }
 
+// mending takes note that a registry will soon hear again what it has missed.
+func (m *truth) mending(registry int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.before[registry] = nil
+}
+
+// alive reports whether a member gave a sign of life within its TTL, and not a moment ago, when it may be on its way.
+func (m *truth) alive(at *member) bool {
+	quiet := time.Since(at.signed)
+	return !at.signed.IsZero() && quiet > delay && quiet < at.ttl
+}
+
 // signed takes note of a registration or sign of life that was accepted.
-func (m *truth) signed(key discovery.Key, ttl time.Duration) {
+func (m *truth) signed(key discovery.Key, generation uint64, ttl time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := m.at(key)
+	at.latest = max(at.latest, generation)
 	at.ttl, at.worst, at.signed = ttl, max(at.worst, ttl), time.Now()
 }
 
 // left takes note of a goodbye that was accepted.
-func (m *truth) left(key discovery.Key) {
+func (m *truth) left(key discovery.Key, generation uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.at(key).latest > generation {
+		m.broken("a late goodbye removes no successor", "%s, generation %d, said goodbye for generation %d", key, generation, m.at(key).latest)
+	}
 	m.at(key).signed = time.Time{}
 }
 
@@ -65,6 +85,13 @@ func (m *truth) connected(registry int, yes bool) {
 	defer m.mu.Unlock()
 	if m.since[registry] = (time.Time{}); yes {
 		m.since[registry], m.healed[registry] = time.Now(), time.Now()
+		return
+	}
+	m.before[registry] = map[discovery.Key]bool{}
+	for key, at := range m.members {
+		if m.shown[registry][key] && m.alive(at) && time.Now().After(at.unsure) {
+			m.before[registry][key] = true
+		}
 	}
 }
 
@@ -80,8 +107,20 @@ func (m *truth) list(registry int, listed []discovery.Listed, group string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if m.since[registry].IsZero() || now.Sub(m.since[registry]) < delay {
-		return // it shows what it knew, and says how old that is
+	m.shown[registry] = map[discovery.Key]bool{}
+	for _, l := range listed {
+		m.shown[registry][l.Target.Key()] = true
+	}
+	if m.since[registry].IsZero() { // it shows what it knew, and says how old that is
+		for key := range m.before[registry] {
+			if !m.shown[registry][key] {
+				m.broken("nothing expires while nobody could hear it", "registry %d is cut off, and does not list %s any more", registry, key)
+			}
+		}
+		return
+	}
+	if now.Sub(m.since[registry]) < delay {
+		return
 	}
 	seen, synced := map[discovery.Key]bool{}, map[string]bool{}
 	for _, l := range listed {
@@ -94,8 +133,7 @@ func (m *truth) list(registry int, listed []discovery.Listed, group string) {
 		m.ghost(registry, key, now)
 	}
 	for key, at := range m.members {
-		// What was accepted a moment ago may be on its way.
-		if alive := !at.signed.IsZero() && now.Before(at.signed.Add(at.ttl)) && now.Sub(at.signed) > delay; alive && !seen[key] && now.After(at.unsure) {
+		if m.alive(at) && !seen[key] && now.After(at.unsure) {
 			m.broken("who lives is listed", "registry %d does not list %s, which gave a sign of life %v ago", registry, key, now.Sub(at.signed))
 		}
 	}

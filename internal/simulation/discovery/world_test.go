@@ -256,7 +256,7 @@ func (w *world) life(ctx context.Context, t discovery.Target, lasts time.Duratio
 		switch {
 		case err == nil:
 			generation = got
-			w.truth.signed(t.Key(), ttl)
+			w.truth.signed(t.Key(), got, ttl)
 			if first {
 				w.tell("%s is registered, generation %d, TTL %v", t.Key(), got, ttl)
 			}
@@ -279,7 +279,7 @@ func (w *world) goodbye(t discovery.Target, generation uint64) {
 	w.tell("%s, generation %d, says goodbye: %v", t.Key(), generation, err)
 	switch {
 	case err == nil:
-		w.truth.left(t.Key())
+		w.truth.left(t.Key(), generation)
 	case errors.Is(err, errCut):
 		w.truth.unanswered(t.Key(), time.Duration(t.TTL))
 	}
@@ -313,6 +313,7 @@ func (w *world) weather(ctx context.Context, i int) {
 		w.links[i].set(true)
 		w.tell("registry %d is cut off", i)
 		sleep(ctx, w.between(time.Second, 3*time.Minute))
+		w.truth.mending(i)
 		w.links[i].set(false)
 		time.Sleep(delay)
 		w.truth.connected(i, true)

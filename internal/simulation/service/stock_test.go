@@ -38,7 +38,6 @@ type stock struct {
 	registry *prometheus.Registry // of OpenTelemetry's metrics
 	legacy   *prometheus.Registry // of those that client_golang makes, which the bridge pushes
 	client   *http.Transport
-	conn     *grpc.ClientConn
 }
 
 func newStock(cfg telemetry.Config, dial func(context.Context, string, string) (net.Conn, error)) *stock {
