@@ -43,13 +43,44 @@ func (p AddressPolicy) check(ip netip.Addr, address string) error {
 	if contains(p.Allow, ip) {
 		return nil
 	}
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return invalid("Address", address, "is a loopback, link-local, multicast or unspecified address", "an address that other machines can reach, or one that is allowed by name")
+	if inner, ok := embedded(ip); ok {
+		if err := p.check(inner, address); err != nil {
+			return err
+		}
+	}
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || contains(special, ip) {
+		return invalid("Address", address, "is a loopback, link-local, multicast, metadata or unspecified address", "an address that other machines can reach, or one that is allowed by name")
 	}
 	if len(p.Only) > 0 && !contains(p.Only, ip) {
 		return invalid("Address", address, "is outside of the allowed ranges", fmt.Sprint(p.Only))
 	}
 	return nil
+}
+
+// special are addresses that lead to a machine itself or to a cloud's metadata, and that [netip.Addr] has no word for.
+var special = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("255.255.255.255/32"), // this network, and everybody on it
+	netip.MustParsePrefix("fec0::/10"),                                                                                                 // site-local, as link-local was meant for a site
+	netip.MustParsePrefix("100.100.100.200/32"), netip.MustParsePrefix("fd00:ec2::254/128"), netip.MustParsePrefix("fd20:ce::254/128"), // Alibaba, AWS, Google
+}
+
+// embedded returns the IPv4 address that an IPv6 address leads to: translated (64:ff9b::/96), tunnelled (2002::/16), or compatible and translated (::/96, ::ffff:0:0:0/96).
+func embedded(ip netip.Addr) (netip.Addr, bool) {
+	if !ip.Is6() || ip.IsUnspecified() || ip == netip.IPv6LinkLocalAllNodes() || ip.IsLoopback() {
+		return netip.Addr{}, false
+	}
+	text := ip.As16()
+	for _, way := range []struct {
+		prefix netip.Prefix
+		at     int
+	}{
+		{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12}, {netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
+	} {
+		if way.prefix.Contains(ip) {
+			return netip.AddrFrom4([4]byte(text[way.at : way.at+4])), true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 func contains(ranges []netip.Prefix, ip netip.Addr) bool {

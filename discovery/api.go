@@ -166,17 +166,9 @@ func (a *api) putGroup(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	group := req.PathValue("group")
-	var entries []json.RawMessage
-	raw, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxGroupBytes))
+	entries, err := readEntries(http.MaxBytesReader(w, req.Body, maxGroupBytes), group)
 	if err != nil {
-		return fmt.Errorf("discovery: the group cannot be read: %w", err)
-	}
-	if err := json.Unmarshal(raw, &entries); err != nil || entries == nil {
-		// null is no list: a client's empty variable must not remove a group.
-		return fmt.Errorf("discovery: the group is not a list of targets: %w", errNotValid)
-	}
-	if len(entries) > MaxGroupTargets {
-		return fmt.Errorf("discovery: Group=%q: would have %d targets; at most %d: %w", cut(group), len(entries), MaxGroupTargets, errNotValid)
+		return err
 	}
 	targets, errs := make([]Target, 0, len(entries)), []error{}
 	for i, entry := range entries {
@@ -217,7 +209,7 @@ func (a *api) getTargets(w http.ResponseWriter, req *http.Request) {
 	if !a.registry.authorized(w, req) {
 		return
 	}
-	q, err := ParseQuery(req.URL.Query())
+	q, err := parseRawQuery(req.URL.RawQuery)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

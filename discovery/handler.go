@@ -38,9 +38,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	var q Query
 	if req.URL != nil && req.URL.RawQuery != "" {
-		values := req.URL.Query()
 		var err error
-		if q, err = ParseQuery(values); err != nil {
+		if q, err = parseRawQuery(req.URL.RawQuery); err != nil {
 			r.stats.answered(outcomeBadRequest)
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return

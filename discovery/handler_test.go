@@ -170,3 +170,24 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
+
+// TestAQueryThatCannotBeReadIsRefused: what net/url leaves out of a query would be a filter that is not there, and the answer would be everything.
+func TestAQueryThatCannotBeReadIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, discovery.Config{})
+		if _, err := r.Put(t.Context(), target("secret", "1"), 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"group=open;health=passing", "group=%zz", "group=open&%", "health=passing;group=open"} {
+			for path, h := range map[string]http.Handler{"/sd": r.Handler(), "/v1/targets": r.API(nil)} {
+				req := httptest.NewRequest(http.MethodGet, path, nil)
+				req.URL.RawQuery, req.RemoteAddr = query, "127.0.0.1:5000"
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, req)
+				if w.Code != http.StatusBadRequest || strings.Contains(w.Body.String(), "secret") {
+					t.Errorf("%s?%s: HTTP %d %s", path, query, w.Code, w.Body)
+				}
+			}
+		}
+	})
+}

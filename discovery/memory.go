@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Memory is the [Store] of one process: what it keeps is gone with the process, unless a snapshot file
@@ -32,9 +33,10 @@ type batch struct {
 	events   []Event
 }
 
-// NewMemory returns an empty store.
+// NewMemory returns an empty store. Its revisions begin with the time, so that those of an earlier process are none of its own: the late goodbye of
+// somebody who was registered there removes nobody here.
 func NewMemory() *Memory {
-	return &Memory{groups: map[string]map[string]Entry{}, followers: map[*feed]struct{}{}, broken: map[string]error{}}
+	return &Memory{revision: uint64(time.Now().UnixMicro()), groups: map[string]map[string]Entry{}, followers: map[*feed]struct{}{}, broken: map[string]error{}}
 }
 
 // Put implements [Store].

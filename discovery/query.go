@@ -94,3 +94,13 @@ func (q Query) admits(l Listed) bool {
 	}
 	return true
 }
+
+// parseRawQuery is [ParseQuery] of a URL's query. What cannot be read is an error: left out, as net/url does it, a filter that somebody
+// mistyped would answer with everything, to a job that must not know it.
+func parseRawQuery(raw string) (Query, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return Query{}, fmt.Errorf("discovery: query: %w; name=value, joined by &, percent-encoded", err)
+	}
+	return ParseQuery(values)
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,6 +286,76 @@ func TestSyncChangesNothingWhenATargetIsNotValid(t *testing.T) {
 		}
 		if got := ids(t, r, discovery.Query{}); got != "a/1" {
 			t.Errorf("listed = %q; want what was", got)
+		}
+	})
+}
+
+// TestD11SilenceIsSpread has a fleet whose members gave their last signs of life at different moments, as they do, and fall silent together: the first
+// go one by one, and are back once it is plain that most of the group has vanished. Nothing of it expires while the store cannot be reached.
+func TestD11SilenceIsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &severable{Memory: discovery.NewMemory()}
+		r := start(t, discovery.Config{Store: store})
+		for id := range 12 {
+			if _, err := r.Put(t.Context(), target("fleet", fmt.Sprint(id)), 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(800 * time.Millisecond) // a sign of life each within a third of the TTL
+		}
+		time.Sleep(discovery.DefaultTTL + silence)
+		synctest.Wait()
+		unknown := discovery.Query{Health: []discovery.Health{discovery.Unknown}}
+		if got := ids(t, r, unknown); strings.Count(got, "fleet/") != 12 {
+			t.Fatalf("unknown = %q; want all twelve", got)
+		}
+		store.sever(errors.New("refused"))
+		time.Sleep(5 * time.Minute)
+		if got := ids(t, r, unknown); strings.Count(got, "fleet/") != 12 {
+			t.Errorf("the store is down: unknown = %q; want all twelve", got)
+		}
+		if age := r.Status().Age; age < 299*time.Second || age > 301*time.Second {
+			t.Errorf("age = %v; want the five minutes since the store was lost", age)
+		}
+	})
+}
+
+// severable is a store that can be lost.
+type severable struct {
+	*discovery.Memory
+
+	mu       sync.Mutex
+	follower discovery.Follower
+}
+
+func (s *severable) Follow(ctx context.Context, f discovery.Follower) {
+	s.mu.Lock()
+	s.follower = f
+	s.mu.Unlock()
+	s.Memory.Follow(ctx, f)
+}
+
+func (s *severable) sever(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.follower.Disconnected(err)
+}
+
+// TestD8LateGoodbyeAcrossARestart has a registry that restarts without knowing anybody: the goodbye of a process that was registered before
+// removes nobody who is registered since.
+func TestD8LateGoodbyeAcrossARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := start(t, discovery.Config{})
+		old, err := before.Put(t.Context(), target("a", "1"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		after := start(t, discovery.Config{})
+		if _, err := after.Put(t.Context(), target("a", "1"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := after.Remove(t.Context(), discovery.Key{Group: "a", ID: "1"}, old); !errors.Is(err, discovery.ErrReplaced) || ids(t, after, discovery.Query{}) != "a/1" {
+			t.Errorf("the late goodbye: %v, listed %q", err, ids(t, after, discovery.Query{}))
 		}
 	})
 }

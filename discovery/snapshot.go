@@ -94,17 +94,46 @@ func (f *snapshotFile) write(m *Memory) {
 	m.mu.Lock()
 	entries := m.entries()
 	m.mu.Unlock()
-	targets := make([]Target, 0, len(entries))
+	kept := make([]snapshotEntry, 0, len(entries))
 	for _, entry := range entries {
-		targets = append(targets, entry.Target)
+		kept = append(kept, snapshotEntry{entry.Target, entry.Generation})
 	}
-	if err := replaceFile(f.path, targets); err != nil && f.report != nil {
+	if err := replaceFile(f.path, kept); err != nil && f.report != nil {
 		f.report(fmt.Errorf("discovery: snapshot file: %w", err))
 	}
 }
 
+// snapshotEntry is a target in the file, with its generation: a process that lives on knows itself by that.
+type snapshotEntry struct {
+	Target
+	Generation uint64 `json:"generation,omitempty"`
+}
+
+// MarshalJSON writes the target's fields, and the generation beside them.
+func (e snapshotEntry) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(e.Target)
+	if err != nil || e.Generation == 0 {
+		return text, err
+	}
+	return fmt.Appendf(text[:len(text)-1], `,"generation":%d}`, e.Generation), nil
+}
+
+// splitGeneration takes the generation out of an entry of the file. An entry that somebody wrote by hand has none.
+func splitGeneration(text []byte) (rest []byte, generation uint64) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil || fields["generation"] == nil || json.Unmarshal(fields["generation"], &generation) != nil {
+		return text, 0
+	}
+	delete(fields, "generation")
+	rest, err := json.Marshal(fields)
+	if err != nil {
+		return text, 0
+	}
+	return rest, generation
+}
+
 // replaceFile writes beside the file and renames, so that a crash leaves the one or the other whole.
-func replaceFile(path string, targets []Target) (err error) {
+func replaceFile(path string, targets []snapshotEntry) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return err
@@ -151,7 +180,8 @@ func (m *Memory) restore(text []byte) error {
 		return fmt.Errorf("is not a list of targets: %w", err)
 	}
 	for i, raw := range entries {
-		t, err := DecodeTarget(raw)
+		text, generation := splitGeneration(raw)
+		t, err := DecodeTarget(text)
 		if err == nil {
 			err = m.room(t.Group, len(m.groups[t.Group])+1)
 		}
@@ -159,8 +189,13 @@ func (m *Memory) restore(text []byte) error {
 			m.broken[fmt.Sprintf("entry %d", i+1)] = err
 			continue
 		}
-		m.revision++
+		before := max(m.revision, generation) // a clock may have gone back since
+		if m.revision = generation; generation == 0 {
+			before++
+			m.revision = before
+		}
 		m.put(t, false)
+		m.revision = before
 	}
 	return nil
 }

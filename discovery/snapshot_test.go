@@ -123,3 +123,39 @@ func TestSnapshotThatCannotBeWrittenIsReported(t *testing.T) {
 		t.Error("nothing was reported")
 	}
 }
+
+// TestProcessesOutliveARestart has processes that go on giving signs of life to a registry that restarts with its file: each is known by its generation, and
+// its successor is told from it.
+func TestProcessesOutliveARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "targets.json")
+	generations := map[string]uint64{}
+	for _, restarted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			store, err := discovery.OpenMemory(path, func(err error) { t.Error(err) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := start(t, discovery.Config{Store: store})
+			synctest.Wait()
+			for _, id := range []string{"c", "b", "a"} {
+				if restarted {
+					if got, err := r.Put(t.Context(), target("g", id), generations[id]); err != nil || got != generations[id] {
+						t.Errorf("%s, generation %d, gives a sign of life after the restart: %d, %v", id, generations[id], got, err)
+					}
+					continue
+				}
+				if generations[id], err = r.Put(t.Context(), target("g", id), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if restarted {
+				if got, err := r.Put(t.Context(), target("g", "a"), 0); err != nil || got <= generations["a"] || got <= generations["c"] {
+					t.Errorf("a successor has generation %d, %v, after %v", got, err, generations)
+				}
+			}
+			if err := store.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -153,3 +153,21 @@ func FuzzDecodeTarget(f *testing.F) {
 		}
 	})
 }
+
+// TestD13AddressesThatLeadElsewhere has the many ways to write an address that leads into a machine, or to what a cloud tells its machines.
+func TestD13AddressesThatLeadElsewhere(t *testing.T) {
+	r := start(t, discovery.Config{})
+	for _, address := range []string{
+		"[fd00:ec2::254]:80", "100.100.100.200:80", "[64:ff9b::a9fe:a9fe]:80", "[2002:a9fe:a9fe::1]:80", "[::127.0.0.1]:80", "[::ffff:0:127.0.0.1]:80",
+		"[fec0::1]:80", "0.1.2.3:80", "255.255.255.255:80",
+	} {
+		if _, err := r.Put(t.Context(), discovery.Target{Group: "a", ID: "1", Address: address}, 0); err == nil || !strings.Contains(err.Error(), "Address") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for _, address := range []string{"[64:ff9b::808:808]:80", "[2002:808:808::1]:80", "[2001:db8::1]:80", "[fd00::1]:80", "100.64.0.1:80"} {
+		if _, err := r.Put(t.Context(), discovery.Target{Group: "a", ID: "1", Address: address}, 0); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -31,13 +31,6 @@ type Listed struct {
 	Since, Seen time.Time
 }
 
-// A whole group that vanishes at once is kept for one TTL. At once means within one check, and fewer than
-// quarantineAtLeast targets are no fleet: a service with one process must be gone when it is dead.
-const (
-	quarantineAtLeast = 3
-	checkInterval     = time.Second
-)
-
 // record is what the view keeps of one target.
 type record struct {
 	entry    Entry
@@ -76,6 +69,7 @@ func (r *record) alive(entry Entry, now time.Time) {
 type view struct {
 	mu        sync.Mutex
 	records   map[Key]*record
+	gone      map[string][]gone // by group, what expired lately
 	loaded    bool
 	connected bool
 	contact   time.Time     // when the store was last heard of
@@ -92,7 +86,7 @@ type view struct {
 func newView(s *stats, policy AddressPolicy) *view {
 	return &view{
 		records: map[Key]*record{}, changed: make(chan struct{}), progress: make(chan struct{}),
-		rejected: map[string]rejection{}, policy: policy, stats: s,
+		gone: map[string][]gone{}, rejected: map[string]rejection{}, policy: policy, stats: s,
 	}
 }
 
@@ -174,42 +168,12 @@ func (v *view) alive(entry Entry, now time.Time) {
 // Disconnected implements [Follower]. From now on nothing expires: no sign of life could be seen.
 func (v *view) Disconnected(err error) {
 	v.mu.Lock()
+	if v.connected {
+		v.contact = time.Now() // until now it was heard of, or nobody had noticed
+	}
 	v.connected = false
 	v.mu.Unlock()
 	v.stats.disconnected(err)
-}
-
-// check ends what has expired, and returns it, so that the store can be told. What vanishes with most of its
-// group is kept for one TTL more.
-func (v *view) check(now time.Time) (expired []Entry) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	sizes, ending := map[string]int{}, map[string][]*record{}
-	for key, r := range v.records {
-		sizes[key.Group]++
-		late := !r.entry.Held && v.connected && !now.Before(r.deadline)
-		if !r.ended && !late {
-			continue
-		}
-		if r.kept.IsZero() || !now.Before(r.kept) {
-			ending[key.Group] = append(ending[key.Group], r)
-		}
-	}
-	before := v.version
-	for group, records := range ending {
-		mass := len(records) >= quarantineAtLeast && 2*len(records) > sizes[group]
-		for _, r := range records {
-			v.version++
-			if mass && r.kept.IsZero() {
-				r.kept = now.Add(r.ttl())
-				continue
-			}
-			delete(v.records, r.entry.Target.Key())
-			expired = append(expired, r.entry)
-		}
-	}
-	v.tell(before)
-	return expired
 }
 
 // list returns what is listed, sorted by name, with the version of the list. loaded is false before the

@@ -143,7 +143,7 @@ func (m *truth) list(registry int, listed []discovery.Listed, group string) {
 	}
 }
 
-// ghost wants a listed name to have lived lately: its TTL, once more where most of a group fell silent at once, and from when the registry could see signs of
+// ghost wants a listed name to have lived lately: its TTL, once more where most of a group fell silent within the time between two signs of life, and from when the registry could see signs of
 // life again.
 func (m *truth) ghost(registry int, key discovery.Key, now time.Time) {
 	at := m.members[key]
@@ -158,7 +158,7 @@ func (m *truth) ghost(registry int, key discovery.Key, now time.Time) {
 	if healed := m.healed[registry]; healed.After(last) {
 		last = healed
 	}
-	if until := last.Add(2*at.worst + delay); now.After(until) && now.After(at.unsure) {
+	if until := last.Add(2*at.worst + at.worst/3 + 2*delay); now.After(until) && now.After(at.unsure) {
 		m.broken("who is dead is not listed", "registry %d lists %s, whose last sign of life was %v ago, with a TTL of %v", registry, key, now.Sub(at.signed), at.ttl)
 	}
 }
