@@ -19,7 +19,7 @@ import (
 const snapshotDelay = time.Second
 
 // maxSnapshotBytes bounds what is read of a snapshot file: ten groups of the largest size, generously.
-const maxSnapshotBytes = 256 << 20
+var maxSnapshotBytes = 256 << 20 // a test has less
 
 // snapshotFile writes a store's entries when they have changed.
 type snapshotFile struct {
@@ -143,7 +143,7 @@ func replaceFile(path string, targets []snapshotEntry) (err error) {
 			err = errors.Join(err, os.Remove(temporary.Name()))
 		}
 	}()
-	err = json.NewEncoder(temporary).Encode(targets)
+	err = json.NewEncoder(&bounded{temporary, maxSnapshotBytes}).Encode(targets)
 	if err == nil {
 		err = temporary.Sync()
 	}
@@ -151,6 +151,19 @@ func replaceFile(path string, targets []snapshotEntry) (err error) {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)
+}
+
+// bounded takes no more than what is read again: a restart that refuses its own file would be worse than one that begins with an older copy.
+type bounded struct {
+	io.Writer
+	left int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, fmt.Errorf("the targets take more than %d bytes; the file keeps an older copy", maxSnapshotBytes)
+	}
+	return b.Writer.Write(p)
 }
 
 // readSnapshot returns the file's text, an empty list when there is no file yet.
@@ -163,7 +176,7 @@ func readSnapshot(path string) ([]byte, error) {
 		return nil, fmt.Errorf("discovery: snapshot file: %w", err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxSnapshotBytes+1))
+	text, err := io.ReadAll(io.LimitReader(file, int64(maxSnapshotBytes)+1))
 	if err != nil {
 		return nil, fmt.Errorf("discovery: snapshot file: %w", err)
 	}
